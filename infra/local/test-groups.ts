@@ -3,6 +3,8 @@ import { matchesGlob, relative, resolve } from 'node:path';
 /** Test files with the same requirements, in the order in which they run: the quickest first. */
 type TestGroup = {
   readonly name: string;
+  /** As it is called on the command line. */
+  readonly short: string;
   readonly patterns: readonly string[];
   /** Runs only with `--with <this>`. */
   readonly apart?: string;
@@ -23,10 +25,11 @@ export const runsAlone = (file: string): boolean => ALONE.some((pattern) => matc
 
 const root = resolve(import.meta.dirname, '../..');
 
-export const testGroups: readonly TestGroup[] = [
-  { name: 'static checks', patterns: ['tools/static.test.ts'] },
+const testGroups: readonly TestGroup[] = [
+  { name: 'static checks', short: 'static', patterns: ['tools/static.test.ts'] },
   {
     name: 'unit and property tests',
+    short: 'unit',
     patterns: [
       'tools/*/**/*.test.ts',
       'infra/**/*.test.ts',
@@ -35,11 +38,29 @@ export const testGroups: readonly TestGroup[] = [
       'packages/*/src/**/*.test.ts',
     ],
   },
-  { name: 'wire tests', patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'] },
+  {
+    name: 'wire tests',
+    short: 'wire',
+    patterns: ['libs/*/test/**/*.test.ts', 'services/*/test/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+  },
   // They need root and some minutes: docker-compose.yml in a container engine.
-  { name: 'container tests', patterns: ['test/containers/*.test.ts'], apart: 'containers' },
-  { name: 'system tests', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
+  { name: 'container tests', short: 'containers', patterns: ['test/containers/*.test.ts'], apart: 'containers' },
+  { name: 'system tests', short: 'system', patterns: ['test/*.test.ts', 'test/!(containers)/**/*.test.ts'] },
 ];
+
+/**
+ * The groups to run.
+ * @param wanted their short names on the command line; undefined for all
+ * @param apart what `--with` says
+ * @returns undefined if there is no group of one of these names
+ */
+export function groupsToRun(wanted: readonly string[] | undefined, apart: string | undefined): readonly TestGroup[] | undefined {
+  const running = testGroups.filter((group) => group.apart === undefined || group.apart === apart);
+  if (wanted === undefined) return running;
+  return wanted.every((name) => running.some(({ short }) => short === name))
+    ? running.filter(({ short }) => wanted.includes(short))
+    : undefined;
+}
 
 /** Sums the duration of each group; `lines` returns one line per group that ran. */
 export function groupTimes(): { add(file: string | undefined, ms: number): void; lines(): string[] } {

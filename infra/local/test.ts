@@ -1,5 +1,5 @@
-// `npm test [-- WORD… [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container tests, or the test files whose path
-// contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
+// `npm test [-- WORD… [--group static|unit|wire|system] [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container
+// tests, or those of the groups (`--group` may be repeated), or the test files whose path contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
 // The static checks are tests too, so that the runner's closing counts are complete.
 import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
@@ -21,20 +21,29 @@ import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
 import { ClosingCounts } from './closing-counts.ts';
-import { groupTimes, runsAlone, testGroups } from './test-groups.ts';
+import { groupsToRun, groupTimes, runsAlone } from './test-groups.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { name: { type: 'string' }, with: { type: 'string' }, short: { type: 'boolean', default: false } },
+  options: {
+    group: { type: 'string', multiple: true },
+    name: { type: 'string' },
+    with: { type: 'string' },
+    short: { type: 'boolean', default: false },
+  },
 });
 const { with: wanted } = values;
 /** A file that takes longer is considered hung. */
 const fileMs = (wanted === 'containers' ? 20 : 6) * 60_000;
 if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
-const files = testGroups
-  .filter(({ apart }) => apart === undefined || apart === wanted)
+const groups = groupsToRun(values.group, wanted);
+if (groups === undefined) {
+  console.error(`There is no group of this name: ${values.group?.join(', ')}; there are static, unit, wire and system`);
+  process.exit(1);
+}
+const files = groups
   .flatMap(({ patterns }) =>
     patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
   )

@@ -4,16 +4,9 @@ import type { Interest } from '@polyedge/contracts/interest';
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
 import { openGateway } from '@polyedge/testkit/servers/gateway';
 import { startNats } from '@polyedge/testkit/servers/nats';
+import { until } from '@polyedge/testkit/until';
 import { openFeed } from '../src/feed/feed.ts';
 import { answerFrom, ModelJournal, ModelPublisher, WatchRecord } from '../src/testing/feed-model.ts';
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `not within 20 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 async function open(port: number, service: string): Promise<NatsBus> {
   const outcome = await connectNatsBus({ url: `nats://127.0.0.1:${port}`, service });

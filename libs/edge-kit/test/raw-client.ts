@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 
 export interface FrameParts {
   readonly fin?: boolean;
@@ -148,7 +149,7 @@ export class RawClient {
   }
 
   async #until(claim: () => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(60_000);
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
     while (!claim()) {
       if (deadline.aborted) throw new Error('nothing came for a minute');
       await new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import { done, failed } from '@polyedge/contracts/errors';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import type { Effect, Input, Opening, Protocol } from '@polyedge/session/session';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { Driver } from '../src/driver/driver.ts';
@@ -99,7 +100,7 @@ async function serve(options: Options = {}) {
 
 const once = (client: Socket, event: string): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no ${event} in time`)), 3000);
+    const late = setTimeout(() => reject(new Error(`no ${event} within a minute`)), PATIENCE_MS);
     client.once(event, (value: unknown) => {
       clearTimeout(late);
       resolve(value);
@@ -307,6 +308,9 @@ test('draining lasts until the clients have answered the close frame, or its tim
   await draining;
   assert.equal(edge.driver.connections, 0);
   const began = performance.now();
+  let isLate = false;
+  // Set before the edge's own timer, on the same event loop: however busy the machine is, that one is first.
+  const late = setTimeout(() => setImmediate(() => setImmediate(() => (isLate = true))), 6000);
   const silent = connect(Number(new URL(edge.url).port), '127.0.0.1');
   silent.on('error', () => {});
   silent.write(
@@ -314,12 +318,10 @@ test('draining lasts until the clients have answered the close frame, or its tim
   );
   silent.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x34, 0x30])); // `40`, under a mask of zeros
   await new Promise((resolve) => silent.once('close', resolve).resume());
-  const ms = performance.now() - began;
-  assert.ok(ms > 1500 && ms < 6000, `a client that never answers was held for ${Math.round(ms)} ms`);
-  while (edge.driver.connections > 0) {
-    assert.ok(performance.now() - began < 6000, 'the driver heard of the end');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  assert.ok(performance.now() - began > 1500, 'a client that never answers has its time');
+  await until('the driver hears of the end', () => edge.driver.connections === 0);
+  assert.equal(isLate, false, 'a client that never answers is not held for longer');
+  clearTimeout(late);
 });
 
 test('a flood of packets in one poll ends the connection', async () => {

@@ -3,19 +3,12 @@ import { once } from 'node:events';
 import test from 'node:test';
 import { done, failed } from '@polyedge/contracts/errors';
 import { EVERYTHING } from '@polyedge/query/filter';
+import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { ANN } from '../src/testing/connection-scene.ts';
 import { changeOf } from '../src/testing/fake-feed.ts';
 import { echoEdge } from './echo-edge.ts';
 import { closePayload, frame, handshake, RawClient } from './raw-client.ts';
-
-async function until(claim: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!claim()) {
-    assert.ok(Date.now() < deadline, `never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 /** The status and JSON body that answer a handshake. */
 async function refusal(port: number, request: string): Promise<{ status: number; head: string; body: unknown }> {
@@ -38,7 +31,7 @@ test('a handshake is accepted, text and bytes are echoed unchanged, and the samp
   assert.deepEqual([bytes?.opcode, bytes?.payload], [2, Buffer.from([0, 255, 128])]);
   client.send(frame({ opcode: 8, payload: closePayload(1000) }));
   assert.equal(await client.closeCode(), 1000);
-  await until(() => edge.driver.connections === 0, 'the connection is forgotten');
+  await until('the connection is forgotten', () => edge.driver.connections === 0);
 });
 
 test('handshakes that are not RFC 6455 are refused with a status and a JSON body, and the server keeps working', async () => {
@@ -156,7 +149,7 @@ test('messages sent while the credential is still verified wait, in order', asyn
 test('a verification that fails for our reasons is a 503, and clients that leave meanwhile are forgotten', async () => {
   await using edge = await echoEdge({ route: tokenRoute, verify: () => failed('unavailable') });
   assert.equal((await refusal(edge.port, handshake({ path: '/?_TOKEN=x' }))).status, 503);
-  await until(() => edge.listener.connections === 0, 'nothing is counted any more');
+  await until('nothing is counted any more', () => edge.listener.connections === 0);
 });
 
 test('connections over the total are answered 503, over the number per address 429, and room is given back', async () => {
@@ -166,7 +159,7 @@ test('connections over the total are answered 503, over the number per address 4
   assert.equal(over.status, 503);
   assert.match(over.head, /retry-after: \d+/i);
   one.destroy();
-  await until(() => total.listener.connections === 1, 'one is gone');
+  await until('one is gone', () => total.listener.connections === 1);
   (await RawClient.open(total.port)).destroy();
   two.destroy();
   await using perAddress = await echoEdge({ limits: { maxConnectionsPerAddress: 1 } });
@@ -262,7 +255,7 @@ test('broadcast frames, answers and pongs reach a real client whole and in order
     pongs += 1;
   });
   await once(client, 'open');
-  await until(() => edge.feed.watches === 1, 'the subscription');
+  await until('the subscription is there', () => edge.feed.watches === 1);
   for (let seq = 1; seq <= 500; seq += 1) {
     edge.feed.deliver(changeOf(seq));
     if (seq % 50 === 0) {
@@ -271,7 +264,7 @@ test('broadcast frames, answers and pongs reach a real client whole and in order
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
-  await until(() => got.length === 510 && pongs === 10, 'everything');
+  await until('everything is received', () => got.length === 510 && pongs === 10);
   const seqs = got.filter((text) => text.startsWith('x')).map((text) => Number(text.slice(301)));
   assert.deepEqual(
     seqs,
@@ -293,16 +286,16 @@ test('a client that stops reading is closed and costs at most its bound, others 
     got += 1;
   });
   await once(good, 'open');
-  await until(() => edge.driver.connections === 2, 'both');
+  await until('both are connected', () => edge.driver.connections === 2);
   let seq = 0;
   while (edge.driver.counts.slowClients === 0) {
     seq += 1;
     assert.ok(seq < 2000, 'the stuck client is cut in the end');
     edge.feed.deliver(changeOf(seq));
-    await until(() => got === seq, 'the good client keeps up');
+    await until('the good client keeps up', () => got === seq);
   }
   assert.ok(edge.driver.gauges().bufferedBytes <= 2 * 256 * 1024);
-  await until(() => edge.driver.connections === 1, 'the stuck one is gone for good');
+  await until('the stuck one is gone for good', () => edge.driver.connections === 1);
   good.terminate();
   stuck.destroy();
 });
@@ -324,7 +317,7 @@ test('confirmations are pings, answered by a real client’s stack in order', as
   client.on('message', (data) => got.push(String(data)));
   await once(client, 'open');
   client.send('go');
-  await until(() => got.length === 3, 'both confirmations');
+  await until('both confirmations are received', () => got.length === 3);
   assert.deepEqual(got, ['before', 'confirmed 1', 'confirmed 2']);
   client.terminate();
 });
@@ -347,7 +340,7 @@ test('paused reading resumes at the same place', async () => {
   });
   const client = await RawClient.open(edge.port);
   for (let at = 0; at < 200; at += 1) client.send(frame({ opcode: 1, payload: String(at) }));
-  await until(() => edge.driver.gauges().inFlight === 1, 'the first is being worked on');
+  await until('the first is being worked on', () => edge.driver.gauges().inFlight === 1);
   release?.();
   for (let at = 0; at < 200; at += 1) assert.equal((await client.frame())?.payload.toString(), String(at));
   client.destroy();

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { type SharedServer, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import { GroupRedis } from '../src/group-redis.ts';
 import { HotJournal } from '../src/hot-journal.ts';
 import { groupKey, logKey } from '../src/keys.ts';
@@ -35,8 +36,7 @@ test('a lease has one owner at a time, and each taking raises its fence', async 
 test('an owner whose fence is no longer in force changes nothing', async () => {
   const groups = new GroupRedis(redis, newEpoch());
   await groups.take(1, 'a', 1, 0, wanted);
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  await groups.take(1, 'b', 10_000, 0, wanted);
+  await until('the lease is over', async () => (await groups.take(1, 'b', 10_000, 0, wanted))[0]?.is === 'taken');
   for (const what of ['renew', 'save', 'release'] as const) {
     assert.deepEqual(await groups.hold(1, what, 10_000, [{ partition: 3, fence: 1, position: 99 }]), [3]);
   }

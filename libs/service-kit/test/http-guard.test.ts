@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { type GuardOptions, guardHttp } from '../src/http-guard.ts';
 
 /** A guarded server that says what it sees. */
@@ -157,7 +158,7 @@ test('a body that trickles is cut off, unless its sender shows that it may take 
   const socket = await server.dial();
   const answer = text(socket);
   socket.write(post('good'));
-  while (!asked.includes('good')) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until('the good one is asked', () => asked.includes('good'));
   socket.write('done');
   assert.match(await answer, /"body":"done"/);
   assert.match(await server.say(`${post('none')}done`), /"body":"done"/);

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 
 const main = join(import.meta.dirname, 'fixture/service.ts');
 
@@ -28,20 +29,21 @@ function start(environment: Readonly<Record<string, string>>, ...args: string[])
   return { child, output: () => output, ended: new Promise((resolve) => child.once('close', resolve)) };
 }
 
-async function until(holds: () => boolean, process: Process): Promise<void> {
-  const giveUpAt = performance.now() + 20_000;
-  while (!holds()) {
-    if (performance.now() > giveUpAt || process.child.exitCode !== null) throw new Error(`not in time:\n${process.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** Waits until the process has printed something; it is a failure if the process ends before. */
+async function printed(pattern: RegExp, process: Process): Promise<RegExpExecArray> {
+  const found = await until(`it prints ${pattern}`, () => pattern.exec(process.output()) ?? process.child.exitCode ?? false, {
+    seen: process.output,
+  });
+  if (typeof found === 'number') throw new Error(`it ended with ${found}:\n${process.output()}`);
+  return found;
 }
 
-const portOf = (process: Process): string => /"port":(\d+)/.exec(process.output())?.[1] ?? '';
+/** Its port, once it has opened it. */
+const portOf = async (process: Process): Promise<string> => (await printed(/"port":(\d+)/, process))[1] ?? '';
 
 test('a service answers healthz and readyz, drains on SIGTERM and ends with 0', async () => {
   const service = start({});
-  await until(() => portOf(service) !== '', service);
-  const base = `http://127.0.0.1:${portOf(service)}`;
+  const base = `http://127.0.0.1:${await portOf(service)}`;
   let ready = await fetch(`${base}/readyz`);
   for (let attempt = 0; attempt < 100 && ready.status !== 200; attempt += 1) ready = await fetch(`${base}/readyz`);
   assert.deepEqual(await ready.json(), { status: 'ready' });
@@ -53,10 +55,10 @@ test('a service answers healthz and readyz, drains on SIGTERM and ends with 0', 
 
 test('draining ends within its bound, and meanwhile the service is not ready', async () => {
   const service = start({ TRIAL_FATE: 'hang', POLYEDGE_DRAIN_MS: '700ms' });
-  await until(() => portOf(service) !== '', service);
+  const servicePort = await portOf(service);
   service.child.kill('SIGINT');
-  await until(() => service.output().includes('draining'), service);
-  const answer = await fetch(`http://127.0.0.1:${portOf(service)}/readyz`);
+  await printed(/draining/, service);
+  const answer = await fetch(`http://127.0.0.1:${servicePort}/readyz`);
   assert.equal(answer.status, 503);
   assert.deepEqual(await answer.json(), { status: 'not ready', reason: 'draining' });
   assert.equal(await service.ended, 0);
@@ -65,9 +67,9 @@ test('draining ends within its bound, and meanwhile the service is not ready', a
 
 test('a second signal ends it at once with 1', async () => {
   const service = start({ TRIAL_FATE: 'hang' });
-  await until(() => portOf(service) !== '', service);
+  await portOf(service);
   service.child.kill('SIGTERM');
-  await until(() => service.output().includes('draining'), service);
+  await printed(/draining/, service);
   service.child.kill('SIGTERM');
   assert.equal(await service.ended, 1);
 });
@@ -100,8 +102,7 @@ test('wrong settings end it with 2 and are named; the command line answers witho
 
 test('metrics are served on their own port, nothing else is', async () => {
   const service = start({ METRICS_PORT: '0' });
-  await until(() => /metrics on (\d+)/.test(service.output()), service);
-  const port = /metrics on (\d+)/.exec(service.output())?.[1] ?? '';
+  const [, port] = await printed(/metrics on (\d+)/, service);
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
   assert.equal(answer.status, 200);
   const text = await answer.text();
@@ -123,7 +124,7 @@ test('traces go to the collector that is named, at the latest when the service e
   const address = collector.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const service = start({ OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` });
-  await until(() => portOf(service) !== '', service);
+  await portOf(service);
   service.child.kill('SIGTERM');
   assert.equal(await service.ended, 0);
   const sent = Buffer.concat(received).toString('latin1');

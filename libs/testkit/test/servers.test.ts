@@ -14,16 +14,17 @@ import { startPostgres } from '../src/servers/postgres.ts';
 import { allEnded, isAlive } from '../src/servers/processes.ts';
 import { startRedis } from '../src/servers/redis.ts';
 import { sharedPostgres } from '../src/servers/shared.ts';
+import { PATIENCE_MS, until } from '../src/until.ts';
 
 /** Sends a line and returns everything received until `enough` matches; fails after five seconds. */
 async function talk(port: number, line: string, enough: RegExp): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' });
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(5_000) });
+    await once(socket, 'connect', { signal: AbortSignal.timeout(PATIENCE_MS) });
     socket.write(line);
     let received = '';
     while (!enough.test(received)) {
-      const [chunk]: Buffer[] = await once(socket, 'data', { signal: AbortSignal.timeout(5_000) });
+      const [chunk]: Buffer[] = await once(socket, 'data', { signal: AbortSignal.timeout(PATIENCE_MS) });
       received += chunk?.toString('utf8') ?? '';
     }
     return received;
@@ -109,7 +110,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
 
   test('servers end and their folders are removed when the process that started them is killed', async () => {
     const owner = spawn(process.execPath, [join(import.meta.dirname, 'fixture/start-and-wait.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
-    const [line]: string[] = await once(createInterface(owner.stdout), 'line', { signal: AbortSignal.timeout(30_000) });
+    const [line]: string[] = await once(createInterface(owner.stdout), 'line', { signal: AbortSignal.timeout(PATIENCE_MS) });
     const servers: { pid: number; dir: string }[] = JSON.parse(line ?? '[]');
     assert.equal(servers.length, 3);
     owner.kill('SIGKILL');
@@ -120,12 +121,7 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
       ),
       true,
     );
-    const until = performance.now() + 5_000;
-    while (servers.some(({ dir }) => existsSync(dir)) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.deepEqual(
-      servers.filter(({ dir }) => existsSync(dir)),
-      [],
-    );
+    await until('their folders are removed', () => servers.every(({ dir }) => !existsSync(dir)));
   });
 
   test('a server takes another port when its usual one is taken', async () => {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { graphHead } from '@polyedge/contracts/bus/feed';
 import { startService } from '@polyedge/testkit/servers/service';
+import { until } from '@polyedge/testkit/until';
 import { openFaultyGateway } from './faulty-gateway.ts';
-import { freshId, requestOf, startStore, until } from './running-store.ts';
+import { freshId, requestOf, startStore } from './running-store.ts';
 
 test('a replica whose connections end in any manner under load stays, is not ready meanwhile, and takes writes within two seconds', async (t) => {
   await using store = await startStore(0);
@@ -66,7 +67,7 @@ test('a replica whose connections end in any manner under load stays, is not rea
   let sawUnready = false;
   await survives('a crash', async () => {
     await store.postgres.kill();
-    await until('it is not ready', async () => !(await ready()), 2000);
+    await until('it is not ready', async () => !(await ready()));
     sawUnready = true;
     await store.postgres.restart();
   });

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { Operation } from '@polyedge/contracts/bus/graph';
-import { freshId, type RunningStore, requestOf, startStore, TENANT, until } from './running-store.ts';
+import { until } from '@polyedge/testkit/until';
+import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
 
 let store: RunningStore;
 before(async () => {

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { connectRedis } from '@polyedge/journal/redis';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startService } from '@polyedge/testkit/servers/service';
-import { freshId, requestOf, startStore, TENANT, until } from './running-store.ts';
+import { until } from '@polyedge/testkit/until';
+import { freshId, requestOf, startStore, TENANT } from './running-store.ts';
 
 test('replicas that start at once on an empty database make one schema, one epoch, one key and one default scope', async () => {
   await using store = await startStore(3, { POLYEDGE_ADMIN_PASSWORD: 'secret' });

@@ -1,10 +1,11 @@
 /** What a batch reads of the rows that it locks, while others write them. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { World } from '../src/core/world.ts';
 import { loadWanted, nothingWanted } from '../src/postgres/load.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
-import { freshId, type RunningStore, startStore, TENANT, until } from './running-store.ts';
+import { freshId, type RunningStore, startStore, TENANT } from './running-store.ts';
 
 let store: RunningStore;
 const parts = new AsyncDisposableStack();

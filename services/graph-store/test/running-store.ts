@@ -121,12 +121,3 @@ export function requestOf(...operations: Operation[]): MutationRequest {
 let made = 0;
 /** An id that nothing else has. */
 export const freshId = (name = 'e'): string => `${name}-${process.pid}-${made++}`;
-
-/** Waits for a condition. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

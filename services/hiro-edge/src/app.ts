@@ -11,7 +11,7 @@ import { limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/transport/outbox';
 import { wsFraming } from '@polyedge/edge-kit/transport/ws-frames';
 import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge/edge-kit/transport/ws-listener';
-import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { type Clock, systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { publishGroups } from '@polyedge/journal/groups-report';
 import { JournalRedis } from '@polyedge/journal/journal-redis';
@@ -44,11 +44,12 @@ export interface HiroEdge extends Running {
   readonly port: number;
 }
 
-/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
+/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port is taken. */
 export async function startHiroEdge(
   config: Config<HiroSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
+  clock: Clock = systemClock,
 ): Promise<HiroEdge> {
   const { log, metrics } = context;
   const redis = new JournalRedis(config, `hiro-edge-${context.instance}`);
@@ -61,7 +62,7 @@ export async function startHiroEdge(
   const verifier = new Verifier({ bus, log, openId: openIdOf(config) });
   const verify = (token: string) => verifier.verify(token);
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
-  const wheel = new Wheel(systemClock);
+  const wheel = new Wheel(clock);
   const flusher = new Flusher();
 
   const perSocket = limits({

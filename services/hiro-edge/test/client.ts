@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 
 /** A client socket that remembers everything it was told. */
@@ -5,8 +6,7 @@ export class Client {
   readonly ws: WebSocket;
   readonly frames: unknown[] = [];
   readonly texts: string[] = [];
-  openedAt = 0;
-  closedAt = 0;
+  pongs = 0;
   closed: { readonly code: number; readonly reason: string } | undefined;
   /** The status of a refused upgrade. */
   status: number | undefined;
@@ -24,13 +24,16 @@ export class Client {
       ...options,
     });
     this.ws.on('open', () => {
-      this.openedAt = performance.now();
       this.#wake();
     });
     this.ws.on('message', (data) => {
       const text = String(data);
       this.texts.push(text);
       this.frames.push(JSON.parse(text));
+      this.#wake();
+    });
+    this.ws.on('pong', () => {
+      this.pongs += 1;
       this.#wake();
     });
     this.ws.on('unexpected-response', (_request, response) => {
@@ -40,7 +43,6 @@ export class Client {
     });
     this.ws.on('close', (code, reason) => {
       this.closed = { code, reason: reason.toString() };
-      this.closedAt = performance.now();
       this.#wake();
     });
     this.ws.on('error', () => {});
@@ -48,14 +50,14 @@ export class Client {
 
   /** Waits until something holds; a minute is a failure that shows what was received. */
   async until<T>(holds: () => T | undefined | false): Promise<T> {
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const value = holds();
       if (value !== undefined && value !== false) return value;
       const left = deadline - Date.now();
       if (left <= 0) throw new Error(`did not happen; received ${JSON.stringify(this.frames)}, closed ${JSON.stringify(this.closed)}`);
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(left, 1000));
+        const timer = setTimeout(resolve, Math.min(left, 100));
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
@@ -70,6 +72,13 @@ export class Client {
 
   end(): Promise<{ readonly code: number; readonly reason: string }> {
     return this.until(() => this.closed);
+  }
+
+  /** Waits until everything that was sent has arrived: a ping behind it is answered. */
+  async arrived(): Promise<void> {
+    const before = this.pongs;
+    this.ws.ping();
+    await this.until(() => this.pongs > before);
   }
 
   send(message: unknown): void {

@@ -1,10 +1,12 @@
 /** hiro-edge alone, on the bus inside this process: for what it does before and without graph-store. Tokens come from a key of the test's own. */
 import { accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import type { Clock } from '@polyedge/edge-kit/wheel';
 import { readConfig } from '@polyedge/service-kit/config';
 import { type LocalBus, localBus } from '@polyedge/service-kit/local-bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
 import { tokenMaker } from '@polyedge/testkit/token-maker';
+import { until } from '@polyedge/testkit/until';
 import { startHiroEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
 
@@ -17,17 +19,15 @@ export interface LoneEdge extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
-export async function startLoneEdge(env: Readonly<Record<string, string>> = {}): Promise<LoneEdge> {
+/** @param clock that the test moves; tokens are checked by the machine's time */
+export async function startLoneEdge(env: Readonly<Record<string, string>> = {}, clock?: Clock): Promise<LoneEdge> {
   const bus = localBus();
   const token = tokenMaker(bus);
   const read = readConfig('hiro-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
   if (!read.ok) throw new Error(read.problems.join('\n'));
-  const edge = await startHiroEdge(read.config, { log: silentLog, metrics: noMetrics(), ready: () => true, instance: 'lone' }, bus);
-  const until = Date.now() + 60_000;
-  while (edge.ready() !== true) {
-    if (Date.now() > until) throw new Error(`not ready: ${edge.ready()}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  const context = { log: silentLog, metrics: noMetrics(), ready: (): true => true, instance: 'lone' };
+  const edge = await startHiroEdge(read.config, context, bus, clock);
+  await until('the edge is ready', () => edge.ready() === true, { seen: () => edge.ready() });
   return {
     port: edge.port,
     bus,

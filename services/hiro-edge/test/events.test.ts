@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type HiroEvent, hiroEvent } from '@polyedge/contracts/wire/hiro';
+import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
 import { call, post, type System, startSystem } from './system.ts';
 
@@ -38,11 +39,11 @@ async function listen(filters: readonly string[], query = '', port = system.hiro
      * test's own are made. The filters have to match `marker`.
      */
     ready: async (marker: string) => {
-      for (let tries = 0; !events().some(({ body }) => body['ogit/_type'] === marker); tries += 1) {
-        assert.ok(tries < 100, 'no event of a registered filter ever came');
-        await make(marker);
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      const isThere = () => events().some(({ body }) => body['ogit/_type'] === marker);
+      await until('an event of a registered filter comes', async () => {
+        if (!isThere()) await make(marker);
+        return isThere();
+      });
     },
     of: (id: string): HiroEvent[] => events().filter((event) => event.id === id),
     [Symbol.dispose]: () => client.ws.terminate(),
@@ -103,11 +104,11 @@ test('hiro:E6 delta brings only what changed, with its sign', async () => {
   const id = await make('ogit/E6', { '/a': '1', '/b': '1' });
   // In delta mode a type is `+ogit/_type`, so readiness is asked of the vertex itself.
   let value = 1;
-  while (socket.of(id).length === 0) {
+  await until('an event of the vertex comes', async () => {
     value += 1;
     await post(rest(`/${id}`), { '/b': String(value) }, token);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return socket.of(id).length > 0;
+  });
   await post(rest(`/${id}`), { '/a': null, '/b': 'last', '/c': 'new' }, token);
   const last = await socket.client.until(() => socket.of(id).find(({ body }) => body['=/b'] === 'last'));
   const own = Object.entries(last.body).filter(([name]) => !name.slice(1).startsWith('ogit/_'));
@@ -124,9 +125,14 @@ test('hiro:E2 hiro:E11 nothing is acknowledged, and nothing comes before the fir
   await witness.ready('ogit/E11Ready');
   const id = await make('ogit/E11');
   await witness.client.until(() => witness.of(id).length > 0);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
   assert.deepEqual(silent.client.frames, []);
-  assert.equal(silent.client.closed, undefined);
+  silent.client.send({
+    type: 'register',
+    args: { 'filter-id': 'late', 'filter-type': 'jfilter', 'filter-content': typed('ogit/E11Late') },
+  });
+  await silent.ready('ogit/E11Late');
+  assert.deepEqual([...new Set(silent.events().map(({ body }) => body['ogit/_type']))], ['ogit/E11Late']);
+  assert.equal(silent.events().length, silent.client.frames.length);
 });
 
 test('hiro:E10 hiro:E19 overlapping filters deliver once; a bad one is a 400 and the others keep working', async () => {

@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { groupOpen, MAX_GROUP_MEMBERS, MAX_GROUPS } from '@polyedge/contracts/bus/groups';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import type { RunningService } from '@polyedge/testkit/servers/service';
-import { type Member, Scene, until, untilHeard } from './groups-scene.ts';
+import { until } from '@polyedge/testkit/until';
+import { type Member, Scene, untilHeard } from './groups-scene.ts';
 import { call, type System, startSystem } from './system.ts';
 
 const MAX_LAG = 1000;
@@ -33,8 +34,8 @@ async function counted(edge: RunningService, name: string): Promise<number> {
 const trusted = (edge: RunningService): Promise<number> => counted(edge, 'edge_written_instead_of_confirmed');
 
 /** Waits until nothing that members of an edge were given is unconfirmed. */
-const untilConfirmed = (edge: RunningService): Promise<void> =>
-  until(async () => (await counted(edge, 'groups_pending')) === 0, 'what was given is not taken as confirmed');
+const untilConfirmed = (edge: RunningService): Promise<boolean> =>
+  until('what was given is taken as confirmed', async () => (await counted(edge, 'groups_pending')) === 0);
 
 /** Leaves, and makes sure that whoever comes next is given what is new and nothing else. */
 async function handOver(edge: RunningService, from: Member, group: string, type: string): Promise<void> {
@@ -67,7 +68,7 @@ test('hiro:E18 a member that never pongs but keeps sending messages is trusted w
   );
   try {
     await scene.untilLive([deaf], 'ogit/Deaf');
-    await until(async () => (await trusted(impatient)) === 1, 'it was not trusted');
+    await until('it is trusted', async () => (await trusted(impatient)) === 1);
     await untilHeard([deaf], await scene.makeMany('ogit/Deaf', 30));
     await untilConfirmed(impatient);
     assert.equal(deaf.client.closed, undefined);
@@ -116,7 +117,7 @@ test('hiro:E17 an active group that is too far behind is deleted, its member get
     const { body } = await call('GET', `${system.hiro.url}/admin/groups`, scene.token);
     return !(body as { items: { name: string }[] }).items.some(({ name }) => name === 'behind');
   };
-  await until(gone, 'the group was not forgotten');
+  await until('the group is forgotten', gone);
   slow.client.ws.resume();
   assert.equal((await slow.client.end()).code, 1013);
   assert.deepEqual(told(slow), { code: 500, message: 'the group has expired, was reset or deleted, or was too far behind' });

@@ -1,8 +1,11 @@
 /** Members of groups over real sockets, and vertices for them to hear of. */
-import assert from 'node:assert/strict';
 import type { HiroEvent } from '@polyedge/contracts/wire/hiro';
+import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
 import { post, type System } from './system.ts';
+
+/** When nobody has heard of a vertex by then, another one is made. */
+const ANOTHER_MS = 500;
 
 export interface Member extends Disposable {
   readonly client: Client;
@@ -14,15 +17,6 @@ export interface MemberOptions {
   readonly offset?: string;
   readonly port?: number;
   readonly autoPong?: boolean;
-}
-
-/** Waits for a condition; 20 seconds are a failure. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 /** What an administrator with a token does in a system of tests. */
@@ -60,14 +54,15 @@ export class Scene {
 
   /** Nothing acknowledges a `register`: a vertex is made now and then until the group hears of one. */
   async untilLive(members: readonly Member[], type: string): Promise<void> {
-    for (let tries = 0; ; tries += 1) {
-      const id = await this.make(type);
-      for (let wait = 0; wait < 20; wait += 1) {
-        if (members.some((one) => one.ids().includes(id))) return;
-        await new Promise((resolve) => setTimeout(resolve, 25));
+    const made: string[] = [];
+    let nextAt = 0;
+    await until('the group hears of a vertex', async () => {
+      if (performance.now() >= nextAt) {
+        made.push(await this.make(type));
+        nextAt = performance.now() + ANOTHER_MS;
       }
-      assert.ok(tries < 20, 'the group never began');
-    }
+      return members.some((one) => one.ids().some((id) => made.includes(id)));
+    });
   }
 }
 
@@ -77,5 +72,5 @@ export async function untilHeard(members: readonly Member[], ids: readonly strin
     const heard = new Set(members.flatMap((one) => one.ids()));
     return ids.filter((id) => !heard.has(id));
   };
-  await until(() => missing().length === 0, `not all of ${ids.length} events came`);
+  await until(`all of ${ids.length} events come`, () => missing().length === 0, { seen: missing });
 }

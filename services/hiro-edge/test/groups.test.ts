@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { HiroEvent } from '@polyedge/contracts/wire/hiro';
+import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
 import { Scene, untilHeard } from './groups-scene.ts';
 import { call, login, post, type System, startSystem } from './system.ts';
@@ -109,11 +110,10 @@ test('hiro:E18 a socket without a group that does not read is closed with 1013 a
   const client = new Client(small.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${token}`]);
   await client.open();
   client.send({ type: 'register', args: { 'filter-id': 'f', 'filter-content': '(element.ogit/_type = ogit/E18b)' } });
-  for (let tries = 0; client.frames.length === 0; tries += 1) {
-    assert.ok(tries < 100, 'no event ever came');
+  await until('an event comes', async () => {
     await make('ogit/E18b');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return client.frames.length > 0;
+  });
   client.ws.pause();
   const long = 'x'.repeat(500_000);
   // More than sockets and the system's own buffers hold.
@@ -139,9 +139,10 @@ test('an administrator sees who is in a group and how far it is; others do not',
     return items.find(({ name }) => name === 'admin-group');
   };
   // A member takes its partitions one after the other.
-  const deadline = Date.now() + 60_000;
-  let group = await groups();
-  while (group?.partitions.every(({ owner }) => owner !== '') !== true && Date.now() < deadline) group = await groups();
+  const group = await until('every partition has an owner', async () => {
+    const seen = await groups();
+    return seen?.partitions.every(({ owner }) => owner !== '') === true && seen;
+  });
   assert.equal(group?.members.length, 1);
   assert.equal(group?.partitions.length, 16);
   assert.ok(

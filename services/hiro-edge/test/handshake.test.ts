@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { ManualClock } from '@polyedge/edge-kit/testing/manual-clock';
 import { WebSocket } from 'ws';
 import { Client } from './client.ts';
 import { type LoneEdge, startLoneEdge } from './edge.ts';
 
 let edge: LoneEdge;
 before(async () => {
-  edge = await startLoneEdge();
+  // Its clock stands still: nothing that is tested with it waits for a timer.
+  edge = await startLoneEdge({}, new ManualClock(Date.now()));
 });
 after(() => edge[Symbol.asyncDispose]());
 
@@ -53,6 +55,16 @@ test('an unknown path or version is 404', async () => {
     assert.equal(await client.until(() => client.status), 404, path);
   }
 });
+
+/** Lets time pass while the clients of an edge are served; this one speaks meanwhile. */
+async function pass(clock: ManualClock, client: Client, ms: number): Promise<void> {
+  for (let left = ms; left > 0 && client.closed === undefined; left -= 100) {
+    clock.advance(100);
+    const { pongs } = client;
+    client.ws.ping();
+    await client.until(() => client.pongs > pongs || client.closed);
+  }
+}
 
 /** An upgrade whose headers are exactly those given, as raw clients send them. */
 async function upgrade(
@@ -120,8 +132,7 @@ test('a bearer token in the Authorization header of the upgrade counts where no 
   assert.deepEqual(frame, { id: '1', error: { code: 400, message: 'unknown type "nonsense"' } });
 });
 
-test('hiro:C5 hiro:C6 a bad or missing token: 101, one 401 frame, close 1008 with a JSON reason, within 50 ms', async () => {
-  const took: number[] = [];
+test('hiro:C5 hiro:C6 a bad or missing token: 101, one 401 frame, close 1008 with a JSON reason, without any delay', async () => {
   for (const path of ['/api/graph-ws/6.1/', '/api/events-ws/6.2/']) {
     for (const token of [
       ['token-bad'],
@@ -134,11 +145,8 @@ test('hiro:C5 hiro:C6 a bad or missing token: 101, one 401 frame, close 1008 wit
       const { code, reason } = await client.end();
       assert.deepEqual([code, reason], [1008, '{"error":{"message":"authentication required"}}']);
       assert.deepEqual(client.texts, ['{"error":{"code":401,"message":"authentication required"}}']);
-      took.push(client.closedAt - client.openedAt);
     }
   }
-  // The machine may be busy with other things; the protocol leaves 50 ms.
-  assert.ok(Math.min(...took) < 50, `closed after ${took.map(Math.round)} ms`);
 });
 
 test('hiro:C11 pings are answered at once and unasked pongs are fine', async () => {
@@ -154,15 +162,25 @@ test('hiro:C11 pings are answered at once and unasked pongs are fine', async () 
 });
 
 test('hiro:C11 a client that stops answering is pinged and then cut with 1001, one that answers is not', async () => {
-  await using quick = await startLoneEdge({ HIRO_PING_INTERVAL_MS: '1000', HIRO_IDLE_MS: '2000' });
+  const clock = new ManualClock(Date.now());
+  await using quick = await startLoneEdge({ HIRO_PING_INTERVAL_MS: '1000', HIRO_IDLE_MS: '2000' }, clock);
   using dead = new Client(quick.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${quick.token()}`], { autoPong: false });
   using alive = new Client(quick.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${quick.token()}`]);
-  let pings = 0;
-  alive.ws.on('ping', () => {
-    pings += 1;
-  });
+  const pings = { dead: 0, alive: 0 };
+  dead.ws.on('ping', () => (pings.dead += 1));
+  alive.ws.on('ping', () => (pings.alive += 1));
+  await Promise.all([dead.open(), alive.open()]);
+  await pass(clock, alive, 1900);
+  assert.deepEqual([dead.closed, pings.dead, pings.alive], [undefined, 1, 0], 'the other one speaks by itself');
+  await pass(clock, alive, 1000);
   assert.equal((await dead.end()).code, 1001);
-  await alive.until(() => pings >= 2);
+  // Silent from now on, except for the answers to pings.
+  for (let cycle = 1; cycle <= 4; cycle += 1) {
+    clock.advance(1300);
+    await alive.until(() => pings.alive >= cycle);
+    // Its pong is behind its ping's.
+    await alive.arrived();
+  }
   assert.equal(alive.closed, undefined);
 });
 
@@ -232,15 +250,21 @@ test('bad frames get the documented answer and the socket lives on', async () =>
 });
 
 test('hiro:C10 an events socket whose token expires receives 401 after the grace and is closed 1008', async () => {
-  await using strict = await startLoneEdge({ HIRO_TOKEN_GRACE_MS: '0' });
-  using client = new Client(strict.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${strict.token({ lifetimeMs: 2000 })}`]);
+  const clock = new ManualClock(Date.now());
+  await using strict = await startLoneEdge({ HIRO_TOKEN_GRACE_MS: '0' }, clock);
+  using client = new Client(strict.port, '/api/events-ws/6.2/', ['events-1.0.0', `token-${strict.token({ lifetimeMs: 20_000 })}`]);
+  await client.open();
+  await pass(clock, client, 19_000);
+  assert.deepEqual([client.frames, client.closed], [[], undefined]);
+  await pass(clock, client, 20_000);
   assert.equal((await client.end()).code, 1008);
   assert.deepEqual(client.frames, [{ error: { code: 401, message: 'token expired' } }]);
 });
 
 test('hiro:C7 hiro:C8 hiro:C10 tokens are renewed on both sockets, silently on events-ws and with ok on graph-ws', async () => {
-  await using strict = await startLoneEdge({ HIRO_TOKEN_GRACE_MS: '0' });
-  const first = `token-${strict.token({ lifetimeMs: 2000 })}`;
+  const clock = new ManualClock(Date.now());
+  await using strict = await startLoneEdge({ HIRO_TOKEN_GRACE_MS: '0' }, clock);
+  const first = `token-${strict.token({ lifetimeMs: 20_000 })}`;
   using events = new Client(strict.port, '/api/events-ws/6.2/', ['events-1.0.0', first]);
   using graph = new Client(strict.port, '/api/graph-ws/6.1/', ['graph-2.0.0', first]);
   using forgetful = new Client(strict.port, '/api/graph-ws/6.1/', ['graph-2.0.0', first]);
@@ -249,30 +273,28 @@ test('hiro:C7 hiro:C8 hiro:C10 tokens are renewed on both sockets, silently on e
   graph.send({ id: 't', type: 'token', _TOKEN: strict.token(), headers: {}, body: {} });
   await graph.answer('t');
   assert.deepEqual(graph.texts, ['{"id":"t","more":false,"body":"ok"}']);
-  // The forgetful one asks until its token has expired; by then the others are past it too.
-  let code = 400;
-  for (let id = 0; code !== 401; id += 1) {
-    forgetful.send({ id, type: 'nonsense' });
-    const [frame] = await forgetful.answer(id);
-    code = (frame as unknown as { error: { code: number } }).error.code;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  graph.send({ id: 'u', type: 'nonsense' });
-  const [late] = await graph.answer('u');
-  assert.equal((late as unknown as { error: { code: number } }).error.code, 400);
+  const codeOf = async (client: Client, id: string) => {
+    client.send({ id, type: 'nonsense' });
+    const [frame] = await client.answer(id);
+    return (frame?.error as { readonly code?: number } | undefined)?.code;
+  };
+  assert.deepEqual([await codeOf(forgetful, 'u'), await codeOf(graph, 'u')], [400, 400]);
+  // What the events socket sent is read before the ping behind it is answered; then its token is checked.
+  await events.arrived();
+  await pass(clock, forgetful, 40_000);
+  assert.deepEqual([await codeOf(forgetful, 'v'), await codeOf(graph, 'v')], [401, 400]);
+  await events.arrived();
   assert.deepEqual([events.frames, events.closed], [[], undefined]);
 });
 
-test('a revoked account loses both its sockets within a second', async () => {
+test('a revoked account loses both its sockets at once', async () => {
   const mine = ['/api/graph-ws/6.1/', '/api/events-ws/6.2/'].map((path) =>
     connect(path, ['graph-2.0.0', `token-${edge.token({ account: 'gone' })}`]),
   );
   using other = connect('/api/graph-ws/6.1/', ['graph-2.0.0', `token-${edge.token()}`]);
   await Promise.all([...mine, other].map((client) => client.open()));
-  const began = performance.now();
   edge.revoke('gone');
   for (const client of mine) assert.equal((await client.end()).code, 1008);
-  assert.ok(performance.now() - began < 1000);
   assert.equal(other.closed, undefined);
   for (const client of mine) client.ws.terminate();
 });

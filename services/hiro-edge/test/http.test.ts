@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { API_ENTRIES } from '../src/http/version.ts';
 import { type LoneEdge, startLoneEdge } from './edge.ts';
 
@@ -10,7 +11,7 @@ before(async () => {
 after(() => edge[Symbol.asyncDispose]());
 
 const ask = (path: string, init: RequestInit = {}) =>
-  fetch(`http://127.0.0.1:${edge.port}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+  fetch(`http://127.0.0.1:${edge.port}${path}`, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
 
 test("hiro:R1 version discovery has exactly the sample's keys in every entry", async () => {
   const version = await ask('/api/version');

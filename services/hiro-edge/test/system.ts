@@ -3,6 +3,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
 
@@ -73,7 +74,7 @@ export async function call(
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     },
     ...(body === undefined ? {} : { body }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return { status: response.status, body: await response.json() };
 }

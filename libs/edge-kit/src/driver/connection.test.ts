@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { failed } from '@polyedge/contracts/errors';
-import { type Handle, handStore, onBroadcaster, settle, setUp, talkative, until, watching } from '../testing/connection-scene.ts';
+import { until } from '@polyedge/testkit/until';
+import { type Handle, handStore, onBroadcaster, settle, setUp, talkative, watching } from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 import { FakeWire } from '../testing/fake-wire.ts';
 
@@ -35,16 +36,16 @@ test('above the in-flight budget reading stops, and it resumes at half of the bu
   const { bus, reads } = handStore();
   const { wire, say } = setUp({ bus, limits: { maxInFlight: 4 } });
   for (const id of ['r1', 'r2', 'r3', 'r4', 'r5', 'r6']) say(id);
-  await until(() => reads.length === 4, 'four reads');
+  await until('four reads arrive', () => reads.length === 4);
   assert.equal(wire.paused, true);
   reads[0]?.answer();
   await settle();
   assert.equal(wire.paused, true);
   reads[1]?.answer();
-  await until(() => reads.length === 6, 'the messages that had arrived already');
+  await until('the messages that had arrived already are read', () => reads.length === 6);
   assert.equal(wire.paused, true);
   for (const one of reads) one.answer();
-  await until(() => !wire.paused, 'reading goes on');
+  await until('reading goes on', () => !wire.paused);
 });
 
 test('above the rate reading stops until the budget has refilled', () => {
@@ -179,13 +180,13 @@ test('when the client disconnects its reads are aborted, watches and timers end,
   say('r1');
   say('w1');
   say('w2');
-  await until(() => reads.length === 1 && asked.length === 1, 'a read and a write');
+  await until('a read and a write arrive', () => reads.length === 1 && asked.length === 1);
   connection.gone(1006);
   connection.gone(1006);
   heard.length = 0;
   reads[0]?.answer();
   asked[0]?.answer(1);
-  await until(() => asked.length === 2, 'the write that the client had sent before it went');
+  await until('the write that the client had sent before it went arrives', () => asked.length === 2);
   asked[1]?.answer(2);
   await settle();
   feed.deliver(changeOf(1));

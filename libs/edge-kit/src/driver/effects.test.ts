@@ -4,31 +4,21 @@ import { failed } from '@polyedge/contracts/errors';
 import { trialTold } from '@polyedge/contracts/testing/trial-channels';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import type { Effect } from '@polyedge/session/session';
-import {
-  type Handle,
-  handStore,
-  onBroadcaster,
-  read,
-  settle,
-  setUp,
-  talkative,
-  until,
-  watching,
-  write,
-} from '../testing/connection-scene.ts';
+import { until } from '@polyedge/testkit/until';
+import { type Handle, handStore, onBroadcaster, read, settle, setUp, talkative, watching, write } from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 
 test('writes: one message in flight, what arrives meanwhile leaves together and in order', async () => {
   const { bus, asked } = handStore();
   const { wire, say, turn } = setUp({ bus });
   for (const id of ['w1', 'w2', 'w3']) say(id);
-  await until(() => asked.length === 1, 'the first write');
+  await until('the first write arrives', () => asked.length === 1);
   say('w4');
   await settle();
   assert.deepEqual(asked[0]?.ids, ['w1']);
   assert.equal(asked.length, 1);
   asked[0]?.answer(1);
-  await until(() => asked.length === 2, 'the second message');
+  await until('the second message arrives', () => asked.length === 2);
   assert.deepEqual(asked[1]?.ids, ['w2', 'w3', 'w4']);
   asked[1]?.answer(2);
   await settle();
@@ -43,17 +33,17 @@ test('a write whose outcome is unknown is tried again under its operation id unt
   const { bus, asked } = handStore();
   const { clock, wire, say, turn } = setUp({ bus });
   say('w1');
-  await until(() => asked.length === 1, 'the first attempt');
+  await until('the first attempt arrives', () => asked.length === 1);
   asked[0]?.answer(failed('unavailable'));
   await settle();
   assert.deepEqual(wire.sent, []);
   clock.advance(600);
-  await until(() => asked.length === 2, 'the second attempt');
+  await until('the second attempt arrives', () => asked.length === 2);
   assert.deepEqual(asked[1]?.operationIds, asked[0]?.operationIds);
   asked[1]?.answer(failed('busy'));
   await settle();
   clock.advance(600);
-  await until(() => asked.length === 3, 'a third attempt, since the first may have been carried out');
+  await until('a third attempt arrives, since the first may have been carried out', () => asked.length === 3);
   asked[2]?.answer(1);
   await settle();
   turn();
@@ -64,12 +54,12 @@ test('a write that waited too long in a store is tried again; nothing was done, 
   const { bus, asked } = handStore();
   const { clock, wire, say, turn } = setUp({ bus });
   say('w1');
-  await until(() => asked.length === 1, 'the first attempt');
+  await until('the first attempt arrives', () => asked.length === 1);
   asked[0]?.answer(failed('expired'));
   await settle();
   assert.deepEqual(wire.sent, []);
   clock.advance(600);
-  await until(() => asked.length === 2, 'the second attempt');
+  await until('the second attempt arrives', () => asked.length === 2);
   assert.deepEqual(asked[1]?.operationIds, asked[0]?.operationIds);
   asked[1]?.answer(failed('busy'));
   await settle();
@@ -93,7 +83,7 @@ test('a write is given up as unavailable after a minute, and busy is passed on a
   const tried = asked.length;
   assert.ok(tried > 20);
   say('w2');
-  await until(() => asked.length === tried + 1, 'the next write');
+  await until('the next write arrives', () => asked.length === tried + 1);
   asked[tried]?.answer(failed('busy'));
   await settle();
   turn();
@@ -110,10 +100,10 @@ test('a read after a write waits for its answer, unless it says that it need not
   say('w1');
   say('r1');
   say('r2');
-  await until(() => asked.length === 1 && reads.length === 1, 'the write and the unordered read');
+  await until('the write and the unordered read arrive', () => asked.length === 1 && reads.length === 1);
   assert.deepEqual(reads[0]?.ids, ['r2']);
   asked[0]?.answer(1);
-  await until(() => reads.length === 2, 'the read that waited');
+  await until('the read that waited arrives', () => reads.length === 2);
   for (const one of reads) one.answer();
   await settle();
   turn();
@@ -135,7 +125,7 @@ for (const [way, first, event] of [
     const { feed, wire, say, turn } = setUp({ bus, first, handle: writing('events-first') });
     await settle();
     say('w1');
-    await until(() => asked.length === 1, 'the write');
+    await until('the write arrives', () => asked.length === 1);
     asked[0]?.answer(3);
     await settle();
     turn();
@@ -150,7 +140,7 @@ for (const [way, first, event] of [
     const { feed, wire, say, turn } = setUp({ bus, first, handle: writing('answer-first') });
     await settle();
     say('w1');
-    await until(() => asked.length === 1, 'the write');
+    await until('the write arrives', () => asked.length === 1);
     const [operationId = ''] = asked[0]?.operationIds ?? [];
     feed.deliver(changeOf(1), changeOf(2, { operationId }), changeOf(3));
     turn();
@@ -167,7 +157,7 @@ test('events-first: the answer goes out, counted, when the events do not come; a
   const { feed, wire, say, turn, driver } = setUp({ bus, first: watching, handle: writing('events-first') });
   await settle();
   say('w1');
-  await until(() => asked.length === 1, 'the write');
+  await until('the write arrives', () => asked.length === 1);
   asked[0]?.answer(3);
   await settle();
   feed.giveUp();
@@ -178,7 +168,7 @@ test('events-first: the answer goes out, counted, when the events do not come; a
   const other = handStore();
   const lone = setUp({ bus: other.bus, handle: writing('events-first') });
   lone.say('w1');
-  await until(() => other.asked.length === 1, 'the write');
+  await until('the write arrives', () => other.asked.length === 1);
   other.asked[0]?.answer(3);
   await settle();
   lone.turn();

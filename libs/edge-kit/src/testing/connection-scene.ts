@@ -1,5 +1,4 @@
 /** One connection whose wire, clock, feed and bus are controlled by the test. */
-import assert from 'node:assert/strict';
 import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -144,13 +143,6 @@ export function handStore() {
   return { bus: network.connect(), store, asked, reads };
 }
 
-export async function until(claim: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!claim()) {
-    assert.ok(Date.now() < deadline, `never happened: ${what}`);
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-}
 export const settle = async () => {
   for (let turns = 0; turns < 8; turns += 1) await new Promise<void>((resolve) => setImmediate(resolve));
 };

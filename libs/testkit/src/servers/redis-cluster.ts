@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../until.ts';
 import { freePort } from './free-port.ts';
 import { startRedis } from './redis.ts';
 import type { RunningServer } from './server-process.ts';
@@ -22,7 +22,6 @@ const PRIMARIES = 3;
 const SLOTS = 16_384;
 /** How long a server may not answer before the others replace it. */
 const NODE_TIMEOUT_MS = 1000;
-const WITHIN_MS = 60_000;
 const ANSWER_MS = 20_000;
 
 /** Starts six servers, which anybody may ask, and makes them a cluster; resolves when it takes commands. */
@@ -48,22 +47,31 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     await ask(server, 'CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1));
   }
   for (const { server, bus } of servers.slice(1)) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(bus));
-  await until('all servers know each other', async () => {
-    const known = await Promise.all(all.map((server) => ask(server, 'CLUSTER', 'NODES')));
-    return known.every((text) => ids.every((id) => text.includes(id)) && !text.includes('handshake'));
-  });
+  await until(
+    'all servers know each other',
+    async () => {
+      const known = await Promise.all(all.map((server) => ask(server, 'CLUSTER', 'NODES')));
+      return known.every((text) => ids.every((id) => text.includes(id)) && !text.includes('handshake'));
+    },
+    { mayThrow: true },
+  );
   for (const [at, server] of all.slice(PRIMARIES).entries()) await ask(server, 'CLUSTER', 'REPLICATE', ids[at] ?? '');
-  const whole = async (among: readonly RunningServer[] = all): Promise<void> =>
-    until('every slot has a primary and every replica is linked to its own', async () => {
-      const states = await Promise.all(among.map((server) => ask(server, 'CLUSTER', 'INFO')));
-      const roles = await Promise.all(among.map((server) => ask(server, 'INFO', 'replication')));
-      const primaries = roles.filter((text) => text.includes('role:master'));
-      return (
-        states.every((text) => text.includes('cluster_state:ok')) &&
-        primaries.length === PRIMARIES &&
-        roles.every((text) => text.includes('role:master') || text.includes('master_link_status:up'))
-      );
-    });
+  const whole = async (among: readonly RunningServer[] = all): Promise<void> => {
+    await until(
+      'every slot has a primary and every replica is linked to its own',
+      async () => {
+        const states = await Promise.all(among.map((server) => ask(server, 'CLUSTER', 'INFO')));
+        const roles = await Promise.all(among.map((server) => ask(server, 'INFO', 'replication')));
+        const primaries = roles.filter((text) => text.includes('role:master'));
+        return (
+          states.every((text) => text.includes('cluster_state:ok')) &&
+          primaries.length === PRIMARIES &&
+          roles.every((text) => text.includes('role:master') || text.includes('master_link_status:up'))
+        );
+      },
+      { mayThrow: true },
+    );
+  };
   await whole();
   const kept = parts.move();
   const [one, ...others] = all.map(({ port }) => `127.0.0.1:${port}`);
@@ -111,12 +119,4 @@ function ask({ port }: RunningServer, ...command: readonly string[]): Promise<st
     });
     for (const event of ['error', 'timeout', 'close'] as const) socket.on(event, () => end(`no answer (${event})`));
   });
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (!(await holds().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`not within ${WITHIN_MS} ms: ${what}`);
-    await pause(50);
-  }
 }

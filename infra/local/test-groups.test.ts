@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { groupsToRun } from './test-groups.ts';
+
+const namesOf = (wanted?: readonly string[], apart?: string) => groupsToRun(wanted, apart)?.map(({ short }) => short);
+
+test('all groups run but the container tests, or those that are named, in their order', () => {
+  assert.deepEqual(namesOf(), ['static', 'unit', 'wire', 'system']);
+  assert.deepEqual(namesOf(undefined, 'containers'), ['static', 'unit', 'wire', 'containers', 'system']);
+  assert.deepEqual(namesOf(['system', 'unit']), ['unit', 'system']);
+});
+
+test('an unknown group, and one that does not run, are not taken for an empty one', () => {
+  assert.equal(namesOf(['units']), undefined);
+  assert.equal(namesOf(['unit', 'containers']), undefined);
+});
