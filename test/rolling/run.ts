@@ -2,6 +2,7 @@
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from './watchers.ts';
 
 export interface RollingOptions {
@@ -46,7 +47,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (response.status >= 500) serverErrors += 1;
     return JSON.parse(await response.text());
@@ -56,12 +57,18 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   stack.defer(() => {
     for (const watcher of watchers) watcher.end();
   });
-  const deadline = performance.now() + 60_000 + 100 * clients;
-  for (let n = 0; watchers.some(({ ready }) => !ready); n += 1) {
-    if (performance.now() > deadline) throw new Error(`${watchers.filter(({ ready }) => !ready).length} clients heard nothing`);
-    await write(-n);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  const deaf = () => watchers.filter(({ ready }) => !ready).length;
+  let n = 0;
+  await until(
+    'every client hears something',
+    async () => {
+      n += 1;
+      await write(-n);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return deaf() === 0;
+    },
+    { withinMs: PATIENCE_MS + 100 * clients, seen: () => `${deaf()} clients heard nothing` },
+  );
   report(`${clients} clients watch`);
 
   let changes = 0;
@@ -98,12 +105,11 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     rotation.add(replica.port);
   }
   // A busy machine writes fewer changes in the time of two restarts.
-  while (changes <= 100) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('there are a hundred changes', () => changes > 100);
   clearInterval(writing);
   await Promise.all(outstanding);
   const missing = () => watchers.reduce((sum, { heard }) => sum + changes - heard.size, 0);
-  const settled = performance.now() + 30_000;
-  while (missing() > 0 && performance.now() < settled) await new Promise((resolve) => setTimeout(resolve, 100));
+  await until('everybody has heard every change', () => missing() === 0).catch((error: Error) => report(error.message));
   const codes = new Map<number, number>();
   for (const { code } of watchers.flatMap(({ closings }) => closings)) codes.set(code, (codes.get(code) ?? 0) + 1);
   return {
