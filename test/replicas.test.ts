@@ -44,7 +44,9 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
     const others = edges.filter((other) => other !== edge).flatMap(watchersOf);
     const quietFrom = performance.now();
     const counts = edges.map(({ name }) => sent.get(name)?.size ?? 0);
-    await until('every edge has some changes', () => edges.every(({ name }, at) => (sent.get(name)?.size ?? 0) >= (counts[at] ?? 0) + USUAL));
+    await until('every edge has some changes', () =>
+      edges.every(({ name }, at) => (sent.get(name)?.size ?? 0) >= (counts[at] ?? 0) + USUAL),
+    );
     const closingsBefore = others.map(({ closings }) => closings.length);
     const own = watchersOf(edge).filter(({ closings }) => closings.length === 0).length;
     const stalls = monitorEventLoopDelay({ resolution: 10 });
