@@ -11,6 +11,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { createDatabase, dropDatabase, startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { Redis } from 'ioredis';
 import postgres from 'postgres';
 import { WebSocket } from 'ws';
@@ -24,14 +25,6 @@ const copy = (command: 'backup' | 'restore', folder: string, url: string) =>
     env: { ...process.env, DATABASE_ADMIN_URL: url },
     timeout: 60_000,
   });
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `${what} did not come`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 test('a backup taken beside writers restores accounts, elements, their history and the position, under a new epoch; an edge that stayed connected notices', async () => {
   await using stack = new AsyncDisposableStack();
@@ -54,7 +47,7 @@ test('a backup taken beside writers restores accounts, elements, their history a
       method,
       headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     return { status: response.status, body: JSON.parse(await response.text()) };
   };
@@ -81,7 +74,7 @@ test('a backup taken beside writers restores accounts, elements, their history a
       if (status === 200) written += 1;
     }
   })();
-  await until('a write beside', () => written > 3);
+  await until('a write beside is acknowledged', () => written > 3);
   const { stdout } = await copy('backup', join(folder, 'one'), server.url);
   writing = false;
   await writer;
@@ -107,13 +100,13 @@ test('a backup taken beside writers restores accounts, elements, their history a
   let events = 0;
   let tries = 0;
   socket.on('message', () => (events += 1));
-  await until('an event', async () => {
+  await until('an event comes', async () => {
     // A write that changes nothing does not cause an event.
     tries += 1;
     await rename(`watched ${tries}`);
     return events > 0;
   });
-  const closed = once(socket, 'close', { signal: AbortSignal.timeout(40_000) });
+  const closed = once(socket, 'close', { signal: AbortSignal.timeout(PATIENCE_MS) });
 
   // Everything is deleted: database and Redis; NATS is restarted.
   await store.stop();
@@ -128,7 +121,7 @@ test('a backup taken beside writers restores accounts, elements, their history a
 
   const [code] = await closed;
   assert.notEqual(code, 1006, 'the edge itself told its watcher to connect again');
-  await until('the edge', async () => (await fetch(`${hiro.url}/readyz`)).ok);
+  await until('the edge is ready', async () => (await fetch(`${hiro.url}/readyz`)).ok);
   const again: string = await logIn();
   assert.ok(again, 'the account and its password are there again');
   assert.deepEqual(await history(again), before, 'the timeline is as it was');

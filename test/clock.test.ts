@@ -12,6 +12,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { publisherOf } from './kill/system.ts';
 import { HiroWatcher, Rotation } from './rolling/watchers.ts';
@@ -63,7 +64,7 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     return { status: response.status, text: await response.text() };
   };
@@ -187,12 +188,4 @@ test('the clock of one machine jumps two hours ahead and two hours back: nothing
 async function setClock(file: string, hours: number): Promise<void> {
   await writeFile(`${file}.new`, `${hours < 0 ? '' : '+'}${hours}h\n`);
   await rename(`${file}.new`, file);
-}
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import type { BrowserContext, Page } from 'playwright-core';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
@@ -14,7 +15,7 @@ import { groupPages } from './console/group-pages.ts';
 import { keyboardPages } from './console/keyboard.ts';
 import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
 import { protocolPages } from './console/protocol-pages.ts';
-import { PATIENCE_MS, picture, type Stage, writeNote } from './console/stage.ts';
+import { picture, type Stage, writeNote } from './console/stage.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
 import { tabs } from './console/tabs.ts';
 
@@ -131,8 +132,8 @@ suite('the console', { timeout: 300_000 }, () => {
     const cookie = await logIn(url);
     assert.equal((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status, 200);
     assert.equal((await ask(`${url}/api/session`, 'DELETE', undefined, { cookie })).status, 200);
-    const deadline = Date.now() + PATIENCE_MS;
-    while ((await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status !== 401) assert.ok(Date.now() < deadline);
+    const status = async () => (await ask(`${url}/api/status`, 'GET', undefined, { cookie })).status;
+    await until('the session is not valid', async () => (await status()) === 401);
   });
 
   test('the command line shows the same, as text and as JSON', async () => {

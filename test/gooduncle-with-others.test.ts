@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { agree, Chance, ORDERS, PRODUCTS, type Watchable, wareOf, watch, write } from '../services/gooduncle-edge/test/exactness.ts';
@@ -136,7 +137,7 @@ class HiroWriter implements Disposable {
     const id = `w${this.#ids}`;
     const frame = await new Promise<HiroFrame>((resolve, reject) => {
       this.#waiting.set(id, resolve);
-      AbortSignal.timeout(20_000).addEventListener('abort', () => reject(new Error(`no answer to ${type}`)));
+      AbortSignal.timeout(PATIENCE_MS).addEventListener('abort', () => reject(new Error(`no answer to ${type}`)));
       this.#ws.send(JSON.stringify({ id, type, headers, body }));
     });
     if (frame.error === undefined) return frame.body?.['ogit/_id'] ?? '';
@@ -230,7 +231,7 @@ class SagaWriter {
       method,
       headers: { 'content-type': 'application/json', 'access-token': this.#token },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const answer = (await response.json()) as Record<string, unknown>;
     const may = path.endsWith('/incr') ? [200, 400, 422] : method === 'DELETE' ? [200, 404] : [200];

@@ -7,19 +7,12 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { WebSocket } from 'ws';
 
 const PASSWORD = 'groups-epoch-password';
 const TYPE = 'ogit/Epoch';
-
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** A member that reconnects, as clients do, and records its events and how each of its sockets ended. */
 class Member {
@@ -83,7 +76,7 @@ test('hiro:E16 members of a living group are notified of a new epoch, reconnect,
       method: 'POST',
       headers,
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(5000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     return (await response.json()) as Record<string, unknown>;
   };
@@ -91,13 +84,13 @@ test('hiro:E16 members of a living group are notified of a new epoch, reconnect,
   const token = String(login._TOKEN);
   const write = async (count: number): Promise<string[]> => {
     const ids: string[] = [];
-    await until(async () => {
+    await until('the store does not write', async () => {
       const { 'ogit/_id': id } = await call(`/api/graph/7.4/new/${encodeURIComponent(TYPE)}`, {}, token).catch(
         () => ({}) as Record<string, unknown>,
       );
       if (typeof id === 'string') ids.push(id);
       return ids.length >= count;
-    }, 'the store does not write');
+    });
     return ids;
   };
   const epochNow = (): Promise<string> => ask(async (sql) => String((await sql`select epoch from sequencer`)[0]?.epoch));
@@ -107,7 +100,7 @@ test('hiro:E16 members of a living group are notified of a new epoch, reconnect,
   const members = [parts.use(new Member(one.port, token)), parts.use(new Member(two.port, token))];
   const heard = (): string[] => members.flatMap(({ ids }) => ids);
   const kept = await write(20);
-  await until(() => kept.every((id) => heard().includes(id)), 'the group did not begin');
+  await until('the group begins', () => kept.every((id) => heard().includes(id)));
 
   const [row] = await ask((sql) => sql<{ data_directory: string }[]>`show data_directory`);
   assert.ok(row);
@@ -117,23 +110,23 @@ test('hiro:E16 members of a living group are notified of a new epoch, reconnect,
   await database.restart();
   const epoch = await epochNow();
   const forgotten = await write(40);
-  await until(() => forgotten.every((id) => heard().includes(id)), 'the group does not go on after a restart of the database');
+  await until('the group goes on after a restart of the database', () => forgotten.every((id) => heard().includes(id)));
   const restoredEnd = Math.max(...(await positions())) - forgotten.length;
-  await until(async () => (await positions()).some((position) => position > restoredEnd), 'no position passed what will be forgotten');
+  await until('a position passes what will be forgotten', async () => (await positions()).some((position) => position > restoredEnd));
 
   await database.kill();
   rmSync(cluster, { recursive: true });
   copy(`${cluster}-copy`, cluster);
   rmSync(`${cluster}-copy`, { recursive: true });
   await database.restart();
-  await until(async () => (await epochNow()) !== epoch, 'no new epoch begins');
-  await until(() => members.every(({ ends }) => ends.length > 0), 'a member was not told');
+  await until('a new epoch begins', async () => (await epochNow()) !== epoch);
+  await until('every member is told', () => members.every(({ ends }) => ends.length > 0));
   for (const { ends } of members) {
     assert.deepEqual(ends[0], { code: 1013, errors: ['another history has begun'] });
   }
   // Their seqs are those of the discarded changes: a position above the restored end would skip them.
   const renewed = await write(60);
-  await until(() => renewed.every((id) => heard().includes(id)), 'the new history does not come to the group');
+  await until('the new history comes to the group', () => renewed.every((id) => heard().includes(id)));
   assert.deepEqual(
     renewed.filter((id) => heard().filter((one) => one === id).length !== 1),
     [],

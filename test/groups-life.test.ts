@@ -4,6 +4,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { WebSocket } from 'ws';
 
@@ -14,14 +15,6 @@ interface Member {
   readonly ids: string[];
   readonly errors: unknown[];
   closed: number | undefined;
-}
-
-async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 test('hiro:E17 an abandoned group is deleted, and one that was away for longer than the journal keeps changes is notified once', async () => {
@@ -72,17 +65,17 @@ test('hiro:E17 an abandoned group is deleted, and one that was away for longer t
   };
   const leave = async (member: Member): Promise<void> => {
     member.ws.close();
-    await until(() => member.closed !== undefined, 'the socket did not close');
+    await until('the socket closes', () => member.closed !== undefined);
   };
 
   // Expiry: confirmed changes are delivered again, because the group is new.
   const first = await makeMany('ogit/Expiry', 3);
   const one = join('expiring', 'ogit/Expiry');
-  await until(() => one.ids.length === 3, 'the group did not begin at the oldest event');
+  await until('the group begins at the oldest event', () => one.ids.length === 3);
   await leave(one);
-  await until(async () => (await sql`select 1 from consumer_group where name = 'expiring'`).length === 0, 'the group was not forgotten');
+  await until('the group is forgotten', async () => (await sql`select 1 from consumer_group where name = 'expiring'`).length === 0);
   const back = join('expiring', 'ogit/Expiry');
-  await until(() => first.every((id) => back.ids.includes(id)), 'the group did not begin anew');
+  await until('the group begins anew', () => first.every((id) => back.ids.includes(id)));
   await leave(back);
 
   // Retention: the changes that the group missed are dropped from the journal before it returns.
@@ -96,11 +89,11 @@ test('hiro:E17 an abandoned group is deleted, and one that was away for longer t
   await redis.restart();
   await flush(redis.port);
   const late = join('expiring', 'ogit/Expiry');
-  await until(() => late.closed !== undefined, 'the gap was not told');
+  await until('the gap is told', () => late.closed !== undefined);
   assert.equal(late.closed, 1013);
   assert.equal(late.errors.length, 1);
   const again = join('expiring', 'ogit/Expiry');
-  await until(() => kept.every((id) => again.ids.includes(id)), 'the group did not go on at the oldest event');
+  await until('the group goes on at the oldest event', () => kept.every((id) => again.ids.includes(id)));
   assert.ok(!missed.some((id) => again.ids.includes(id)));
   assert.deepEqual(late.ids, [], 'nothing is given behind the gap to the one that is told of it');
 });

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { cpuMs } from '@polyedge/testkit/servers/processes';
+import { until } from '@polyedge/testkit/until';
 import { Client } from '../services/hiro-edge/test/client.ts';
 import { type System, startSystem } from '../services/hiro-edge/test/system.ts';
 
@@ -86,10 +87,8 @@ async function withoutHarm(attack: () => Promise<void>, allowedBytes = 60 * MIB)
   await attack();
   const seen = good.behindMs.length;
   // The good client gets further answers, and never waited for more work than a turn of the event loop with a garbage collection.
-  const deadline = Date.now() + 10_000;
-  while (good.behindMs.length < seen + 5 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('the good client is served as before', () => good.behindMs.length >= seen + 5 || good.failure !== undefined);
   assert.equal(good.failure, undefined);
-  assert.ok(good.behindMs.length >= seen + 5, 'the good client is not served any more');
   assert.equal(good.client.closed, undefined);
   assert.equal(system.hiro.pid, pid);
   const worst = Math.max(0, ...good.behindMs.slice(from));
@@ -162,7 +161,7 @@ test('any origin may connect, because cookies do not authenticate; repeated head
   }
 });
 
-test('invalid tokens are rejected in band, within the time the clients need', async () => {
+test('invalid tokens are rejected in band, at the cost of a second of CPU at most', async () => {
   const [header = '', payload = ''] = token.split('.');
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
@@ -180,12 +179,13 @@ test('invalid tokens are rejected in band, within the time the clients need', as
   };
   await withoutHarm(async () => {
     for (const [name, credential] of Object.entries(forged)) {
+      const before = usedMs();
       using client = graphClient(['graph-2.0.0', `token-${credential}`]);
       const end = await client.end();
       assert.equal(end.code, 1008, name);
       assert.equal(errorCode(client.frames[0]), 401, name);
       assert.ok(!client.texts.join().includes(credential.slice(0, 40)), 'the token came back');
-      assert.ok(client.closedAt - client.openedAt < 1000, `${name}: ${client.closedAt - client.openedAt} ms`);
+      assert.ok(usedMs() - before < 1000, `${name}: ${usedMs() - before} ms`);
     }
   });
 });
@@ -280,16 +280,19 @@ test('ids, queries, orders and placeholders cannot be used for injection', async
 test('a thousand silent connections, and as many that are cut off half-way, leave nothing behind', async () => {
   await withoutHarm(async () => {
     const opened: Socket[] = [];
+    let connected = 0;
+    let answered = 0;
     for (let at = 0; at < 1000; at += 1) {
-      const socket = connect(system.hiro.port, '127.0.0.1');
+      const socket = connect(system.hiro.port, '127.0.0.1', () => (connected += 1));
       socket.on('error', () => {});
+      socket.once('data', () => (answered += 1));
       // Half of them stop in the middle of the handshake.
       socket.write(
         at % 2 === 0 ? 'GET /api/graph-ws/6.1/ HT' : handshake([VERSION, `Sec-WebSocket-Protocol: graph-2.0.0, token-${token}`]),
       );
       opened.push(socket);
     }
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await until('all are there', () => connected === 1000 && answered === 500, { seen: () => [connected, answered] });
     for (const socket of opened) socket.destroy();
   }, 120 * MIB);
 });
@@ -308,7 +311,8 @@ test('a client that requests everything and reads nothing is limited to one page
       for (let at = 0; at < 20; at += 1)
         reader.send({ id: `r${at}`, type: 'query', headers: { type: 'vertices' }, body: { query: 'ogit\\/_type:"ogit/Note"', limit: -1 } });
     }
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const seen = good.behindMs.length;
+    await until('the good client is served three hundred times', () => good.behindMs.length >= seen + 300 || good.failure !== undefined);
     for (const reader of readers) reader.ws.terminate();
   }, 250 * MIB);
 });

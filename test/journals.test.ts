@@ -10,10 +10,11 @@ import { connectRedis } from '@polyedge/journal/redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { Client as GoodUncle } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
-import { requestOf, until } from '../services/graph-store/test/running-store.ts';
+import { requestOf } from '../services/graph-store/test/running-store.ts';
 import { Client as HiroClient } from '../services/hiro-edge/test/client.ts';
 import { call, login } from '../services/hiro-edge/test/system.ts';
 import { session } from '../services/saga-edge/test/client.ts';
@@ -109,11 +110,7 @@ suite('two journals', () => {
     });
     assert.equal(scripted.status, 200, JSON.stringify(scripted.body));
     assert.equal((await writer.send('/users/properties', { parent_id: writer.me, name: 'score', value: 21 })).status_code, 200);
-    await until(
-      'what the script wrote',
-      () => hearer.events('/properties').some(({ name, value }) => name === 'double' && value === 42),
-      30_000,
-    );
+    await until('what the script wrote', () => hearer.events('/properties').some(({ name, value }) => name === 'double' && value === 42));
 
     // Good Uncle: an edge of that organization shows what its subscription matches, live.
     const client = open.use(await GoodUncle.open(uncle.url));

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 
 const password = 'the-last-calls';
 
@@ -49,6 +50,6 @@ test('a service that shuts down while it waits for graph-store answers the call 
 });
 
 async function health(url: string, page: string): Promise<string> {
-  const answer = await fetch(`${url}/${page}`, { signal: AbortSignal.timeout(10_000) });
+  const answer = await fetch(`${url}/${page}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
   return answer.text();
 }

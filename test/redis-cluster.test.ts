@@ -5,18 +5,10 @@ import { GroupRedis } from '@polyedge/journal/group-redis';
 import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
 import { connectRedis } from '@polyedge/journal/redis';
 import { startRedisCluster } from '@polyedge/testkit/servers/redis-cluster';
+import { until } from '@polyedge/testkit/until';
 import { redisAcl } from '../infra/redis/users.ts';
 
 const PARTITIONS = 16;
-const WITHIN_MS = 60_000;
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (!(await holds().catch(() => false))) {
-    assert.ok(performance.now() < deadline, `not within ${WITHIN_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 test('partitions on three servers are written and read together, after one was killed as well; other epochs are dropped on all of them', async () => {
   await using cluster = await startRedisCluster();
@@ -31,7 +23,7 @@ test('partitions on three servers are written and read together, after one was k
   const redis = connectAs('graph-store');
   const hot = new HotJournal(redis, 'one');
   const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-  await until('the cluster takes commands', async () => (await hot.claim(0, 1)).is === 'claimed');
+  await until('the cluster takes commands', async () => (await hot.claim(0, 1)).is === 'claimed', { mayThrow: true });
   for (const partition of partitions) {
     assert.equal((await hot.claim(partition, 1)).is, 'claimed');
     const begun = { generation: 1, last: 0, head: 0 };
@@ -51,7 +43,11 @@ test('partitions on three servers are written and read together, after one was k
     await append(100),
     partitions.map(() => 'appended'),
   );
-  await until('partitions are on all primaries and replicas', async () => (await cluster.tell('DBSIZE')).every((size) => Number(size) > 0));
+  await until(
+    'partitions are on all primaries and replicas',
+    async () => (await cluster.tell('DBSIZE')).every((size) => Number(size) > 0),
+    { mayThrow: true },
+  );
 
   const [killed] = await cluster.primaries();
   assert.ok(killed);
@@ -59,13 +55,18 @@ test('partitions on three servers are written and read together, after one was k
   await until(
     'a replica has taken over',
     async () => (await cluster.primaries()).length === 3 && !(await cluster.primaries()).includes(killed),
+    { mayThrow: true },
   );
-  await until('every partition is read', async () => (await hot.states(PARTITIONS)).length === PARTITIONS);
+  await until('every partition is read', async () => (await hot.states(PARTITIONS)).length === PARTITIONS, { mayThrow: true });
   let seq = 100;
-  await until('every partition is written', async () => {
-    seq += 100;
-    return (await append(seq)).every((done) => done === 'appended');
-  });
+  await until(
+    'every partition is written',
+    async () => {
+      seq += 100;
+      return (await append(seq)).every((done) => done === 'appended');
+    },
+    { mayThrow: true },
+  );
   for (const partition of partitions) {
     const page = await hot.read(partition, 1, 0, 10);
     assert.ok(page.is === 'read');
@@ -73,7 +74,7 @@ test('partitions on three servers are written and read together, after one was k
   }
 
   const groups = new GroupRedis(connectAs('hiro-edge'), 'one');
-  await until('the edge is connected', async () => (await groups.members(1)).size === 0);
+  await until('the edge is connected', async () => (await groups.members(1)).size === 0, { mayThrow: true });
   for (const group of [1, 2, 3, 4]) {
     assert.deepEqual(await groups.join(group, 'edge', ['member']), { added: 1, count: 1 });
     const taken = await groups.take(group, 'edge', 10_000, 0, [{ partition: 0, above: 0 }]);

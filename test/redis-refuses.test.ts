@@ -6,16 +6,9 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import { Redis } from 'ioredis';
 import { WebSocket } from 'ws';
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `${what} did not come`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 test('writes and events continue while Redis is full or read-only, and it catches up afterwards', async () => {
   await using stack = new AsyncDisposableStack();
@@ -59,7 +52,7 @@ test('writes and events continue while Redis is full or read-only, and it catche
     }),
   );
   let tries = 0;
-  await until('the first event', async () => {
+  await until('the first event comes', async () => {
     tries += 1;
     await write(`begin-${tries}`);
     return heard.includes('begin-');
@@ -72,16 +65,16 @@ test('writes and events continue while Redis is full or read-only, and it catche
     ['read-only', () => administrator.replicaof('127.0.0.1', 1), () => administrator.replicaof('NO', 'ONE')],
   ];
   for (const [how, refuse, accept] of refusals) {
-    await until('Redis as far as the journal', async () => (await metric('redis_appended_total')) > 0);
+    await until('Redis is as far as the journal', async () => (await metric('redis_appended_total')) > 0);
     await refuse();
     const failures = await metric('redis_failures_total');
     for (let n = 0; n < 5; n += 1) await write(`${how}-${n}`);
-    await until('the events', () => heard.includes(`${how}-4`));
-    await until('the refusal', async () => (await metric('redis_failures_total')) > failures);
+    await until('the events come', () => heard.includes(`${how}-4`));
+    await until('the refusal is counted', async () => (await metric('redis_failures_total')) > failures);
     await accept();
     await write(`after-${how}`);
     // The rejected entries are in the hot journal, too.
-    await until('Redis with everything', async () => {
+    await until('Redis has everything', async () => {
       const keys = await administrator.keys('*:log.*');
       const entries = await Promise.all(keys.map((key) => administrator.xrange(key, '-', '+')));
       const text = JSON.stringify(entries);

@@ -8,22 +8,12 @@ import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { checkJournal, checkRedis } from './kill/check.ts';
 import { readTruth } from './kill/journal.ts';
 import { publisherOf, startSystem } from './kill/system.ts';
 import { TENANT } from './kill/writer.ts';
-
-const WITHIN_MS = 20_000;
-
-/** @param seen details for the failure message */
-async function until(what: string, holds: () => boolean | Promise<boolean>, seen: () => string = () => ''): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `not within ${WITHIN_MS} ms: ${what}\n${seen()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** Creates elements one after the other, each until it is acknowledged. */
 async function write(bus: Bus, name: string, count: number): Promise<void> {
@@ -95,10 +85,12 @@ for (const redisIsDown of [false, true]) {
     await until(
       'the feed is live in a new epoch',
       async () => epoch !== old.epoch && epoch === (await readTruth(system.postgres.url)).epoch,
-      () =>
-        [`heard ${heard.join()}; epoch ${epoch}, before ${old.epoch}`, ...system.stores.map((store) => store.log().slice(-3000))].join(
-          '\n',
-        ),
+      {
+        seen: () =>
+          [`heard ${heard.join()}; epoch ${epoch}, before ${old.epoch}`, ...system.stores.map((store) => store.log().slice(-3000))].join(
+            '\n',
+          ),
+      },
     );
     assert.deepEqual(heard, ['lost']);
     await write(bus, 'new', 20);

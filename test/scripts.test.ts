@@ -1,6 +1,7 @@
 /** Scripts and jobs on the whole system, with real clients. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { type Ack, type Generation, rest, type Session, session, type Transports } from '../services/saga-edge/test/client.ts';
 import { startRegistry } from '../services/saga-runner/test/registry.ts';
 import { ADMIN, type System, startSystem } from './runnables/system.ts';
@@ -60,12 +61,7 @@ const callsOf = (id: string): Ack['body'][] => boss.events('/runnable_calls').fi
 /** The n-th call of a runnable. */
 async function callOf(id: string, count = 1): Promise<Ack['body']> {
   // Runs that exceed their limits one after the other take a while on a busy machine.
-  const deadline = performance.now() + 60_000;
-  while (callsOf(id).length < count) {
-    assert.ok(performance.now() < deadline, `there is no call ${count} of ${id}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return callsOf(id)[count - 1];
+  return until(`there is call ${count} of ${id}`, () => callsOf(id)[count - 1]);
 }
 
 test('S1 saga:22 saga:23 a property script writes another property, which says what made it', async () => {
@@ -199,9 +195,13 @@ test('S5 saga:25 a job runs by its schedule and by hand, its writes name it, and
 });
 
 test('saga:25 a job does not overlap with itself', async () => {
-  const id = await make('jobs', { body: 'await new Promise((done) => setTimeout(done, 1500));' });
+  const bot = await makeBot();
+  const id = await make('jobs', {
+    body: `while ((await BotProperty.get("go", "${bot}")) === null) await new Promise((done) => setTimeout(done, 30));`,
+  });
   assert.equal((await boss.api('POST', `/jobs/${id}/run`)).status, 200);
   assert.equal((await boss.api('POST', `/jobs/${id}/run`)).status, 429);
+  await boss.send('/bots/properties', { name: 'go', parent_id: bot, value: 1 });
   await callOf(id);
 });
 
@@ -321,15 +321,15 @@ test('saga:23 with inline_parent a script gets its parent as it was when the wri
     const bot = await makeBot();
     const before = logs().length;
     await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: { count: 1, inlined: false } });
-    while (logs().length === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the first run asks', () => logs().length > before);
     // The second run is fired while the first, which it has to follow, waits for what the test writes then.
     await boss.send('/bots/properties', { name: 'inline-ask', parent_id: bot, value: { count: 2, inlined } });
     // The run that writes it may wait for a moment too.
     const written = async () => (await boss.api('GET', `/bots/${bot}/properties/inline-told`)).body.value;
-    while ((await written()) !== 2) await new Promise((resolve) => setTimeout(resolve, 20));
-    while ((await metric('runner_waiting')) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the second value is written', async () => (await written()) === 2);
+    await until('a run waits', async () => (await metric('runner_waiting')) > 0);
     await boss.send('/bots/properties', { name: 'go', parent_id: bot, value: 1 });
-    while (logs().length < before + 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until('the second run asks', () => logs().length >= before + 2);
     assert.deepEqual(logs().slice(before), ['false', inlined ? 'false' : 'true']);
   }
 });
@@ -352,11 +352,11 @@ test('saga:22 runs that changes fire wait within a bound; beyond it changes wait
   );
   const waiting: number[] = [];
   let heldBack = 0;
-  while (callsOf(id).length < 4 * bots.length) {
+  await until('all are handled', async () => {
     waiting.push(await metric('runner_waiting'));
     heldBack = Math.max(heldBack, await metric('runner_held_back'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return callsOf(id).length >= 4 * bots.length;
+  });
   await written;
   assert.ok(Math.max(...waiting) <= 24, `${Math.max(...waiting)} waited`);
   assert.ok(heldBack > 0, 'changes were held back');
@@ -491,9 +491,9 @@ test('saga:33 saga:23 a package is installed, its progress is sent, a script req
   await client.send('/npm_packages/join');
   const id = await script('/globals/properties/greet', 'await GlobalProperty.add("greeting", require("greets")(property.value));');
   const made = await boss.api('POST', '/npm_packages', { package_name: 'greets@1' });
-  const until = (state: string, of: string): Promise<void> =>
+  const reaches = (state: string, of: string): Promise<void> =>
     client.until(() => client.events('/npm_packages').some(({ _id, state: is }) => _id === of && is === state), state);
-  await until('installed', made.body._id);
+  await reaches('installed', made.body._id);
   const told = client.events('/npm_packages').at(-1);
   assert.deepEqual([told.name, told.package_json.version, told.error_message, told.content], ['greets', '1.0.0', null, undefined]);
   await boss.send('/globals/properties', { name: 'greet', value: 'Ann' });
@@ -513,7 +513,7 @@ test('saga:33 saga:23 a package is installed, its progress is sent, a script req
   await callOf(id, 2);
   assert.equal((await boss.api('GET', '/globals/properties/greeting')).body.value, 'hi Ann');
   const bad = await boss.api('POST', '/npm_packages', { package_name: 'reads' });
-  await until('failed', bad.body._id);
+  await reaches('failed', bad.body._id);
   const failed = client.events('/npm_packages').findLast(({ _id }) => _id === bad.body._id);
   assert.deepEqual([failed.error_message, failed.failed_install_attempts], ['it needs the module "fs", which isolates do not have', 1]);
   await boss.api('DELETE', `/npm_packages/${made.body._id}`);

@@ -9,6 +9,7 @@ import { readConfig } from '@polyedge/service-kit/config';
 import type { Settings } from '@polyedge/service-kit/settings';
 import { settingRows } from '@polyedge/service-kit/settings-table';
 import { allEnded } from '@polyedge/testkit/servers/processes';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 
 const root = resolve(import.meta.dirname, '..');
 const program = join(root, 'infra/local/start.ts');
@@ -25,17 +26,15 @@ function start(data: string, env: Readonly<Record<string, string>> = {}, only = 
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
   const saw = async (pattern: RegExp) => {
-    const until = performance.now() + readyMs;
-    while (!pattern.test(output)) {
-      if (child.exitCode !== null || performance.now() > until) throw new Error(`${pattern} did not come:\n${output}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const printed = () => pattern.test(output);
+    await until(`it prints ${pattern}`, () => printed() || child.exitCode !== null, { withinMs: readyMs, seen: () => output });
+    if (!printed()) throw new Error(`it ended before it printed ${pattern}:\n${output}`);
   };
   return { process: child, output: () => output, saw };
 }
 
 async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(60_000) });
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) });
   return child.exitCode;
 }
 

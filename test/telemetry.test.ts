@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { parse } from 'yaml';
 
@@ -68,14 +69,6 @@ function printed(spans: readonly ExportedSpan[], parent?: ExportedSpan, depth = 
     .join('');
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `${what} did not come`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 /** graph-store and hiro-edge, which export to the collector, and a token of the administrator. */
 async function startTraced(stack: AsyncDisposableStack) {
   const collector = stack.use(await startCollector());
@@ -102,7 +95,7 @@ test('one write is one trace, from the frame of the client through NATS and Post
   const open = async (path: string, ...protocols: string[]) => {
     const socket = new WebSocket(`${hiro.url.replace('http', 'ws')}${path}`, [...protocols, `token-${token}`]);
     stack.defer(() => socket.terminate());
-    await once(socket, 'open', { signal: AbortSignal.timeout(10_000) });
+    await once(socket, 'open', { signal: AbortSignal.timeout(PATIENCE_MS) });
     return socket;
   };
   const events = await open('/api/events-ws/6.1/?allscopes=true', 'events-1.0.0');
@@ -119,14 +112,14 @@ test('one write is one trace, from the frame of the client through NATS and Post
     graph.send(JSON.stringify({ id: name, type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/name': name } }));
   // The watch begins when the registration is active, which the protocol does not announce: write until the first event arrives.
   let tries = 0;
-  await until('an event', () => {
+  await until('an event comes', () => {
     if (tries % 25 === 0) write(`warm-${tries}`);
     tries += 1;
     return heard.includes('warm-');
   });
   collector.spans.length = 0;
   write('traced');
-  await until('the event', () => heard.includes('traced'));
+  await until('the event comes', () => heard.includes('traced'));
 
   const wanted = [
     'client frame',
@@ -143,7 +136,7 @@ test('one write is one trace, from the frame of the client through NATS and Post
       .map((id) => collector.spans.filter(({ traceId }) => traceId === id))
       .find((spans) => wanted.every((name) => spans.some((span) => span.name === name)));
   };
-  await until('the whole trace', () => traceOf() !== undefined);
+  await until('the whole trace comes', () => traceOf() !== undefined);
   const trace = traceOf() ?? [];
   const tree = printed(trace);
   t.diagnostic(`\n${tree}`);
@@ -193,7 +186,7 @@ test('a REST call of every edge continues the trace of its caller, or begins one
     asked.flushHeaders();
     // The body arrives in later events, which do not have the call's context.
     asked.once('continue', () => asked.end(JSON.stringify(body)));
-    const [response]: IncomingMessage[] = await once(asked, 'response', { signal: AbortSignal.timeout(20_000) });
+    const [response]: IncomingMessage[] = await once(asked, 'response', { signal: AbortSignal.timeout(PATIENCE_MS) });
     assert.ok(response);
     const content = await text(response);
     return { status: response.statusCode ?? 0, content, traceId };
@@ -207,7 +200,7 @@ test('a REST call of every edge continues the trace of its caller, or begins one
         .map((first) => collector.spans.filter((span) => span.traceId === first.traceId))
         .find((spans) => wanted.every((name) => spans.some((span) => span.name === name)));
     };
-    await until(`${root} with ${wanted.join(', ')}`, () => spansOf() !== undefined);
+    await until(`a trace of ${root} with ${wanted.join(', ')} comes`, () => spansOf() !== undefined);
     const spans = spansOf() ?? [];
     const tree = printed(spans);
     t.diagnostic(`\n${tree}`);

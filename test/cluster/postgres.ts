@@ -9,13 +9,12 @@ import { join } from 'node:path';
 import { type Gateway, openGateway } from '@polyedge/testkit/servers/gateway';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import type { Ground } from '../kill/rounds.ts';
 import { startSystem } from '../kill/system.ts';
 import { addressed } from './addressed.ts';
 import { longestSilence } from './silence.ts';
-
-const WITHIN_MS = 30_000;
 
 async function asked(url: string, statement: string): Promise<readonly postgres.Row[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, fetch_types: false });
@@ -23,14 +22,6 @@ async function asked(url: string, statement: string): Promise<readonly postgres.
     return await sql.unsafe(statement);
   } finally {
     await sql.end({ timeout: 1 });
-  }
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${WITHIN_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 

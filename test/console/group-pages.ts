@@ -1,8 +1,9 @@
 /** The page of consumer groups, with members that are real sockets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { Client } from '../../services/hiro-edge/test/client.ts';
-import { eventsPath, PATIENCE_MS, type Stage, writeNote } from './stage.ts';
+import { eventsPath, type Stage, writeNote } from './stage.ts';
 
 const REGISTER = { 'filter-id': 'f', 'filter-type': 'jfilter', 'filter-content': '(element.ogit/_type = ogit/Note)' };
 
@@ -17,15 +18,11 @@ export function groupPages(stage: () => Stage): void {
   const heard = (client: Client, id: string) => client.frames.some((frame) => (frame as { readonly id?: string }).id === id);
   /** Nothing acknowledges a `register`: notes are made until the member hears of one. */
   const untilLive = async (client: Client): Promise<string> => {
-    const deadline = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const id = await writeNote(stage(), 'for the group');
-      for (let look = 0; look < 20; look += 1) {
-        if (heard(client, id)) return id;
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
-      assert.ok(Date.now() < deadline, 'the group never began');
-    }
+    const made: string[] = [];
+    return until('the group hears of a note', async () => {
+      made.push(await writeNote(stage(), 'for the group'));
+      return made.find((id) => heard(client, id));
+    });
   };
   const panel = (name: string) =>
     stage()

@@ -1,7 +1,6 @@
 /** What must hold for the layout of a page at any width. */
-import assert from 'node:assert/strict';
+import { until } from '@polyedge/testkit/until';
 import type { Page } from 'playwright-core';
-import { PATIENCE_MS } from './stage.ts';
 
 /** From a telephone to a wide screen, and on both sides of each width at which the layout changes. */
 export const WIDTHS = [360, 480, 640, 720, 721, 768, 900, 901, 1024, 1160, 1280, 1440, 1600] as const;
@@ -24,9 +23,9 @@ const CUT_OFF = `[...document.querySelectorAll('button, a[href], input, select, 
 
 /** Until the page shows what it asked for. */
 export async function loaded(page: Page): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
   // Through the protocol of the debugger: the page's own policy lets no script of others wait in it.
-  while (await page.evaluate("document.body.textContent.includes('Loading …')")) assert.ok(Date.now() < deadline, page.url());
+  const isLoading = () => page.evaluate("document.body.textContent.includes('Loading …')");
+  await until(`${page.url()} is loaded`, async () => !(await isLoading()));
 }
 
 /** What is wrong with the page as it is now; empty if nothing. */

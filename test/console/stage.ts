@@ -3,9 +3,6 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { ask, type System } from './system.ts';
 
-/** Under load; nothing in these tests is fast because of it. */
-export const PATIENCE_MS = 20_000;
-
 /** A picture of the page, in the folder of PICTURES_FOLDER if there is one: to look at, and for the documentation. */
 export async function picture(page: Page, name: string): Promise<void> {
   const folder = process.env.PICTURES_FOLDER;

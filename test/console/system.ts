@@ -7,6 +7,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { type Browser, chromium } from 'playwright-core';
 
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
@@ -77,7 +78,7 @@ export async function ask(url: string, method = 'GET', body?: unknown, headers: 
     method,
     headers: { 'x-polyedge-console': '1', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text.startsWith('{') ? JSON.parse(text) : text };

@@ -1,8 +1,9 @@
 /** Many tabs of one browser. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import type { Page } from 'playwright-core';
-import { PATIENCE_MS, type Stage, writeNote } from './stage.ts';
+import { type Stage, writeNote } from './stage.ts';
 
 /** More than the connections that a browser opens to one host. */
 const TABS = 8;

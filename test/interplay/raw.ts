@@ -1,4 +1,5 @@
 /** Clients that send and keep raw text: parsing JSON in JavaScript would round numbers, and cannot nest five thousand levels. */
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { Socket } from '../../services/jssocket-edge/test/socket.ts';
 
 /** A socket of Socket.IO's packets as text, authenticated with a token of Saga. */
@@ -53,7 +54,7 @@ export async function rawCall(
     method,
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return { status: response.status, text: await response.text() };
 }

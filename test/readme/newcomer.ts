@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { until } from '@polyedge/testkit/until';
 
 const root = resolve(import.meta.dirname, '../..');
 const patienceMs = 180_000;
@@ -76,11 +77,12 @@ export class Newcomer implements AsyncDisposable {
     return {
       output: () => output,
       saw: async (pattern) => {
-        const until = performance.now() + patienceMs;
-        while (!pattern.test(output)) {
-          assert.ok(child.exitCode === null && performance.now() < until, `${command}: ${pattern} did not come:\n${output}`);
-          await new Promise((wake) => setTimeout(wake, 25));
-        }
+        const printed = () => pattern.test(output);
+        await until(`${command} prints ${pattern}`, () => printed() || child.exitCode !== null, {
+          withinMs: patienceMs,
+          seen: () => output,
+        });
+        assert.ok(printed(), `${command} ended before it printed ${pattern}:\n${output}`);
       },
       interrupt: async () => {
         if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;

@@ -1,4 +1,5 @@
 /** A writer on every edge that never stops, and what its clients hear of the changes. */
+import { until } from '@polyedge/testkit/until';
 import type { ConnectedEdge } from './system.ts';
 
 const HEARD_MS = 120_000;
@@ -30,28 +31,28 @@ export class Load {
 
   /** Begins when every client has heard something, so that its watch is active. */
   static async start(edges: readonly ConnectedEdge[]): Promise<Load> {
-    const deadline = performance.now() + HEARD_MS;
     for (const edge of edges) {
-      for (let n = 0; watchersOf(edge).some(({ ready }) => !ready); n -= 1) {
-        if (performance.now() > deadline) throw new Error(`clients of ${edge.name} hear nothing`);
-        await edge.write(n).catch(() => false);
-        await pause(100);
-      }
+      let n = 0;
+      await until(
+        `clients of ${edge.name} hear something`,
+        async () => {
+          n -= 1;
+          await edge.write(n).catch(() => false);
+          return watchersOf(edge).every(({ ready }) => ready);
+        },
+        { withinMs: HEARD_MS },
+      );
     }
     return new Load(edges);
   }
 
   /** Resolves when all clients of each edge have heard a change that is written from now on. */
   async heardByAll(): Promise<void> {
-    const deadline = performance.now() + HEARD_MS;
     for (const edge of this.#edges) {
       const taken = this.#taken.get(edge.name) ?? new Set();
       const before = Math.max(0, ...taken);
       const isHeard = (): boolean => [...taken].some((n) => n > before && watchersOf(edge).every(({ firstAt }) => firstAt.has(n)));
-      while (!isHeard()) {
-        if (performance.now() > deadline) throw new Error(`not all clients of ${edge.name} hear`);
-        await pause(50);
-      }
+      await until(`all clients of ${edge.name} hear`, isHeard, { withinMs: HEARD_MS });
     }
   }
 

@@ -3,6 +3,7 @@ import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { CHEAP_AUTH, USERS } from '../../services/jssocket-edge/test/doubles.ts';
 import { asAdmin, pricing, Rest } from '../../services/space-edge/test/system.ts';
 import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from '../rolling/watchers.ts';
@@ -178,7 +179,7 @@ async function post(rotation: Rotation, path: string, body: object, token?: stri
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const text = await response.text();
   if (response.status !== 200) throw new Error(`${path} was answered with ${response.status} ${text}`);

@@ -2,6 +2,7 @@
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from './watchers.ts';
 
 export interface RollingOptions {
@@ -33,6 +34,8 @@ export interface RollingResult {
 
 /** How long nothing may be received while changes are missing. */
 const SILENCE_MS = 30_000;
+/** How long a write may wait for its answer. */
+const ANSWER_MS = 30_000;
 const QUARTER_MS = 250;
 const TICK_MS = 20;
 
@@ -56,7 +59,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`answered with ${response.status} ${text}`);
@@ -67,12 +70,18 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   stack.defer(() => {
     for (const watcher of watchers) watcher.end();
   });
-  const deadline = performance.now() + 60_000 + 100 * clients;
-  for (let n = 0; watchers.some(({ ready }) => !ready); n += 1) {
-    if (performance.now() > deadline) throw new Error(`${watchers.filter(({ ready }) => !ready).length} clients heard nothing`);
-    await write(-n);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  const deaf = () => watchers.filter(({ ready }) => !ready).length;
+  let n = 0;
+  await until(
+    'every client hears something',
+    async () => {
+      n += 1;
+      await write(-n);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return deaf() === 0;
+    },
+    { withinMs: PATIENCE_MS + 100 * clients, seen: () => `${deaf()} clients heard nothing` },
+  );
   report(`${clients} clients watch`);
 
   let changes = 0;
@@ -121,7 +130,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     rotation.add(replica.port);
   }
   // A busy machine writes fewer changes in the time of two restarts.
-  while (changes <= 100) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until('there are a hundred changes', () => changes > 100);
   clearInterval(writing);
   await Promise.all(outstanding);
   const missing = () =>

@@ -1,4 +1,5 @@
 /** Clients that reconnect when they are disconnected, and recover missed changes in the way of their protocol. */
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
 
@@ -175,7 +176,7 @@ export class SagaWatcher extends Heard implements Watcher {
     let after = from;
     while (after > 0 && !this.#ended) {
       const url = `http://127.0.0.1:${this.#rotation.pick()}/users/${this.#user}/properties/rolling/stream?sortable_id=${after}&limit=100`;
-      const response = await fetch(url, { headers: { authorization: `Bearer ${this.#token}` }, signal: AbortSignal.timeout(20_000) });
+      const response = await fetch(url, { headers: { authorization: `Bearer ${this.#token}` }, signal: AbortSignal.timeout(PATIENCE_MS) });
       if (!response.ok) throw new Error(`the stream was answered with ${response.status}`);
       const page: { readonly sortable_id: number }[] = JSON.parse(await response.text());
       for (const property of page) this.#take(property);

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { openGateway } from '@polyedge/testkit/servers/gateway';
 import type { RunningService } from '@polyedge/testkit/servers/service';
+import { until } from '@polyedge/testkit/until';
 import { Client } from '../../../services/gooduncle-edge/test/client.ts';
 import { Chance } from '../../../services/gooduncle-edge/test/exactness.ts';
 import { type System, USERS } from '../../../services/gooduncle-edge/test/system.ts';
@@ -40,14 +41,6 @@ export interface Seen {
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const NAMES = ['a', 'b', 'c', 'é', '\u{1f600}', '\uffee'];
-
-async function until(holds: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!(await holds())) {
-    assert.ok(performance.now() < deadline, `did not happen in time: ${what()}`);
-    await wait(10);
-  }
-}
 
 /** What was written, by version. */
 class History {
@@ -140,10 +133,9 @@ export async function withCuts(options: {
   await Promise.all(creates);
   await allSynced(watched);
   for (const { what, live, expected } of watched) {
-    await until(
-      () => same(live.rows.map(inOrder), expected(history.rows)),
-      () => `${what}: ${JSON.stringify([live.rows, expected(history.rows)])}`,
-    );
+    await until(`${what}: its rows are what was written`, () => same(live.rows.map(inOrder), expected(history.rows)), {
+      seen: () => [live.rows, expected(history.rows)],
+    });
   }
   compare(watched, history, seen);
   const reread = await writer.ask({ type: 'read', topic: 'products', criteria: { kind } });
@@ -160,11 +152,10 @@ export async function withCuts(options: {
 }
 
 const same = (left: readonly object[], right: readonly object[]): boolean => JSON.stringify(left) === JSON.stringify(right);
-const allSynced = (watched: readonly Watched[]): Promise<void> =>
-  until(
-    () => watched.every(({ live }) => live.state === 'synced'),
-    () => watched.map(({ what, live }) => `${what} ${live.state} ${JSON.stringify(live.failure)}`).join('; '),
-  );
+const allSynced = (watched: readonly Watched[]): Promise<boolean> =>
+  until('all are synced', () => watched.every(({ live }) => live.state === 'synced'), {
+    seen: () => watched.map(({ what, live }) => `${what} ${live.state} ${JSON.stringify(live.failure)}`).join('; '),
+  });
 
 function watch(client: GoodUncle<{ products: Product }>, kind: string): readonly Watched[] {
   const watched: Watched[] = [];

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts';
+import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from '../../../services/gooduncle-edge/test/client.ts';
 import { ADMINISTRATOR, type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
@@ -27,14 +28,6 @@ before(async () => {
   other = await system.startEdge();
 });
 after(() => parts.disposeAsync());
-
-async function until(holds: () => boolean, what: () => unknown = () => ''): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `did not happen in time: ${JSON.stringify(what())}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 const open = (url = system.edge.url): GoodUncle<Topics> & Disposable => {
   const client = new GoodUncle<Topics>(url);
@@ -63,17 +56,17 @@ suite('a client of the real edge', { concurrency: true }, () => {
     const live = client.subscribe({ topic: 'products', criteria: { kind: 'quiet' } });
     assert.ok((await live.ready()).ok && made.ok);
     edge.pause();
-    await until(() => states.includes('faulty'));
+    await until('it finds the connection faulty', () => states.includes('faulty'));
     edge.resume();
-    await until(() => states.at(-1) === 'open');
+    await until('the connection is good again', () => states.at(-1) === 'open');
     edge.pause();
-    await until(() => states.at(-1) === 'waiting' || states.at(-1) === 'connecting');
+    await until('it gives the connection up', () => states.at(-1) === 'waiting' || states.at(-1) === 'connecting');
     assert.deepEqual([live.state, live.rows.length], ['stale', 1]);
     edge.resume();
-    await until(() => live.state === 'synced');
+    await until('the subscription is synced again', () => live.state === 'synced');
     assert.deepEqual(client.status.roles, ['admin']);
     assert.ok((await client.delete('products', { id: made.resource.id })).ok);
-    await until(() => live.rows.length === 0);
+    await until('the row is gone', () => live.rows.length === 0);
   });
 
   test('what is expected to fail is told in values, and a subscription that is withdrawn says why', async () => {
@@ -104,7 +97,7 @@ suite('a client of the real edge', { concurrency: true }, () => {
     assert.ok((await live.ready()).ok);
     const change = { id: system.sub.u2, roles: { gooduncle: ['customer'] }, by: 'test' };
     assert.ok((await system.bus.request(accountsUpdate, accountsUpdate.subject({ tenant: TENANT }), change, { timeoutMs: 10_000 })).ok);
-    await until(() => live.state === 'ended');
+    await until('the subscription is ended', () => live.state === 'ended');
     assert.deepEqual(states, ['synced ', 'ended revoked']);
   });
 
@@ -156,7 +149,7 @@ suite('a client of the real edge', { concurrency: true }, () => {
     await using tab = await openTab(system.edge.url.replace('http', 'ws'));
     const { reports } = tab;
     const last = () => reports.at(-1);
-    await until(() => last()?.state === 'open', last);
+    await until('the page is connected', () => last()?.state === 'open', { seen: last });
     await tab.hide();
     using writer = await Client.open(system.edge.url, 'admin');
     let name = 0;
@@ -164,7 +157,7 @@ suite('a client of the real edge', { concurrency: true }, () => {
       name += 1;
       const shown = `! ${name}: ${name}`;
       await writer.one({ type: 'create', topic: 'products', params: { kind: 'tab', name: `! ${name}`, price: name } });
-      await until(() => last()?.products.includes(shown) === true, last);
+      await until('the page shows the product', () => last()?.products.includes(shown) === true, { seen: last });
       return last()?.ticks ?? 0;
     };
     // From when its timers stand still, it lives longer than a client may be silent.

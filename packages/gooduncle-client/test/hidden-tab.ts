@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromiumProgram, findProgram } from '@polyedge/testkit/servers/find-program';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { build } from 'esbuild';
 
 const FLAGS = [
@@ -80,11 +81,11 @@ export async function openTab(socket: string): Promise<Tab> {
     reports,
     hide: async () => {
       const file = join(folder, 'DevToolsActivePort');
-      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 50));
+      await until('Chromium says its port', () => existsSync(file));
       const debugging = `http://127.0.0.1:${readFileSync(file, 'utf8').split('\n')[0]}/json`;
-      const made = await fetch(`${debugging}/new?about:blank`, { method: 'PUT', signal: AbortSignal.timeout(20_000) });
+      const made = await fetch(`${debugging}/new?about:blank`, { method: 'PUT', signal: AbortSignal.timeout(PATIENCE_MS) });
       const { id } = (await made.json()) as { readonly id: string };
-      await fetch(`${debugging}/activate/${id}`, { signal: AbortSignal.timeout(20_000) });
+      await fetch(`${debugging}/activate/${id}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { USERS, type User } from './system.ts';
 
@@ -84,7 +85,7 @@ export class Client implements Disposable {
   }
 
   /** Waits until something holds; not holding in time is a failure that shows what came. */
-  async until<T>(holds: () => T | undefined | false, what = 'something', ms = 60_000): Promise<T> {
+  async until<T>(holds: () => T | undefined | false, what = 'something', ms = PATIENCE_MS): Promise<T> {
     const deadline = performance.now() + ms;
     for (;;) {
       const value = holds();

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from './client.ts';
 import { RawClient } from './raw.ts';
@@ -18,7 +19,6 @@ before(async () => {
 after(() => parts.disposeAsync());
 
 const READ = { type: 'read', topic: 'products', criteria: { kind: 'none' } };
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 // All of these mostly wait, so they wait together.
 describe('a connection', { concurrency: true }, () => {
   test('gooduncle:F3 gooduncle:F9 T2 who never speaks is closed after three seconds of the real clock, not earlier', async () => {
@@ -84,7 +84,7 @@ describe('a connection', { concurrency: true }, () => {
     const b = await client.subscribe({ subscription: 'b', topic: 'b', criteria: {} });
     // A mistake: everything stays.
     await rules({ a: { roles: { anonymous: { look: {} } } } });
-    await wait(1500);
+    await until('they are refused', () => edge.log().includes('are invalid, the old ones stay'));
     assert.equal((await client.one({ type: 'create', topic: 'a', params: {} })).response.code, 'ok');
     // A topic goes, the other loses nothing.
     await rules({ b: free, c: free });
@@ -145,11 +145,17 @@ describe('a connection', { concurrency: true }, () => {
 test('gooduncle:F7 T12 a pause of the server closes no client', async () => {
   const edge = await system.startEdge();
   const clients = await Promise.all(Array.from({ length: 100 }, () => Client.open(edge.url)));
-  await wait(400);
+  const beats = (client: Client, more: number): Promise<unknown> => {
+    const before = client.others.length;
+    return client.until(() => client.others.length >= before + more, `${more} beats`);
+  };
+  await Promise.all(clients.map((client) => beats(client, 1)));
   edge.pause();
-  await wait(3500);
+  // Longer than a client may be silent.
+  await new Promise((resolve) => setTimeout(resolve, 3500));
   edge.resume();
-  await wait(1000);
+  // Whom it takes for silent is closed with the first beat.
+  await Promise.all(clients.map((client) => beats(client, 3)));
   for (const client of clients) {
     assert.equal(client.closed, undefined);
     client[Symbol.dispose]();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Json, JsonObject } from '@polyedge/query/json';
+import { until } from '@polyedge/testkit/until';
 import type { Answer, Client, Subscribed } from './client.ts';
 
 /** Reproducible choices: `SEED=n` repeats a run. */
@@ -154,14 +155,16 @@ export async function agree(watched: readonly Watched[], run: string, mayEnd: re
       ordered ? rows : [...rows].sort((one, other) => (one.id < other.id ? -1 : 1));
     const expected = inOrder(answers.filter(({ response }) => response.code === 'ok').map(({ response }) => response.payload));
     // Events of changes that the read has seen may still be on their way.
-    const deadline = performance.now() + 8000;
-    while (!isDeepStrictEqual(inOrder(replay(live, ordered)), expected)) {
-      if (performance.now() > deadline) {
-        const told = live.answers.map(({ response }) => [response.event, response.payload, response.position, response.version]);
-        assert.deepEqual(inOrder(replay(live, ordered)), expected, `${run}: ${JSON.stringify(request)} ${JSON.stringify(told.slice(-30))}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
+    await until(
+      `${run}: ${JSON.stringify(request)} agrees with a read`,
+      () => isDeepStrictEqual(inOrder(replay(live, ordered)), expected),
+      {
+        seen: () => {
+          const told = live.answers.map(({ response }) => [response.event, response.payload, response.position, response.version]);
+          return { replayed: inOrder(replay(live, ordered)), expected, told: told.slice(-30) };
+        },
+      },
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
+import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
 import { ADMINISTRATOR, type System, startSystem } from './system.ts';
 
@@ -12,14 +13,6 @@ before(async () => {
   system = parts.use(await startSystem());
 });
 after(() => parts.disposeAsync());
-
-async function until(holds: () => boolean, seen: readonly string[] = []): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!holds()) {
-    assert.ok(performance.now() < deadline, `did not happen in time: ${seen.slice(-10).join('; ')}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 test('gooduncle:F57 the example to paste lives without timers too, whether or not events take the place of beats', async () => {
   const page = await readFile(new URL('../../../docs/protocols/gooduncle.md', import.meta.url), 'utf8');
@@ -40,7 +33,7 @@ test('gooduncle:F57 the example to paste lives without timers too, whether or no
   const url = system.edge.url.replace('http', 'ws');
   runInNewContext(script.replace(address, url), { WebSocket: Socket, crypto, TextEncoder, console, process });
   const ofPies = ['subscribe ok match created', 'update ok ', 'subscribe ok match dropped'];
-  await until(() => ofPies.every((line) => printed.includes(line)), printed);
+  await until('the script prints its story', () => ofPies.every((line) => printed.includes(line)), { seen: () => printed.slice(-10) });
   using other = await Client.open(system.edge.url, 'admin');
   // Longer than a client may be silent: first quiet, then with an event every 100 ms.
   await new Promise((resolve) => setTimeout(resolve, 3500));
@@ -48,7 +41,8 @@ test('gooduncle:F57 the example to paste lives without timers too, whether or no
     await other.one({ type: 'create', topic: 'products', params: { price: price % 10 } });
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  await until(() => printed.filter((line) => line === 'subscribe ok match created').length === 36, printed);
+  const heard = () => printed.filter((line) => line === 'subscribe ok match created').length;
+  await until('it hears every product', () => heard() === 36, { seen: () => printed.slice(-10) });
   assert.equal(opened?.readyState, WebSocket.OPEN);
   opened?.close();
 });

@@ -247,16 +247,13 @@ test('gooduncle:F46 T90 a throttle spaces the events of a row and ends with its 
     sort: ['n'],
     limit: 2,
   });
-  const began = performance.now();
-  for (let n = 1; n <= 100; n += 1) {
+  let n = 0;
+  while (live.later.length < 3 || window.later.length < 3) {
+    n += 1;
     await update({ kind }, { n });
-    const due = began + n * 9 - performance.now();
-    if (due > 0) await new Promise((resolve) => setTimeout(resolve, due));
   }
-  const took = performance.now() - began;
   for (const one of [live, window]) {
-    await client.until(() => one.later.at(-1)?.response.payload.n === 100);
-    assert.ok(one.later.length <= 2 + Math.ceil(took / 500), `${one.later.length} events in ${took} ms`);
+    await client.until(() => one.later.at(-1)?.response.payload.n === n);
     for (const [at, { response }] of one.later.entries()) {
       const before = one.later[at - 1];
       if (before !== undefined) assert.ok(response.time - before.response.time >= 499);

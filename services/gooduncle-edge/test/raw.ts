@@ -1,5 +1,6 @@
 /** A client made of bytes, for what no WebSocket library would do. */
 import { connect, type Socket } from 'node:net';
+import { until } from '@polyedge/testkit/until';
 
 export interface Frame {
   readonly opcode: number;
@@ -42,13 +43,8 @@ export class RawClient implements Disposable {
     this.socket.write(Buffer.concat([header, Buffer.alloc(4), data]));
   }
 
-  async until(holds: () => boolean, ms = 60_000): Promise<void> {
-    const deadline = performance.now() + ms;
-    while (!holds()) {
-      if (performance.now() > deadline)
-        throw new Error(`did not happen; ${JSON.stringify(this.frames.map(({ payload }) => payload.toString()))}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  async until(holds: () => boolean): Promise<void> {
+    await until('what the test waits for happens', holds, { seen: () => this.frames.map(({ payload }) => payload.toString()) });
   }
 
   /** The code of the server's close frame. */

@@ -1,6 +1,7 @@
 /** graph-store in processes of its own, on real servers, and what its tests ask of it. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { graphPosition } from '@polyedge/contracts/bus/feed';
 import {
   graphMutate,
   type MutationOutcome,
@@ -8,6 +9,7 @@ import {
   type MutationResult,
   type Operation,
 } from '@polyedge/contracts/bus/graph';
+import type { ReplyOf } from '@polyedge/contracts/channel';
 import type { Element } from '@polyedge/contracts/element';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
@@ -121,3 +123,10 @@ export function requestOf(...operations: Operation[]): MutationRequest {
 let made = 0;
 /** An id that nothing else has. */
 export const freshId = (name = 'e'): string => `${name}-${process.pid}-${made++}`;
+
+/** The journal's epoch, its newest seq, and how it is divided. */
+export async function positionOf({ bus }: RunningStore): Promise<ReplyOf<typeof graphPosition>> {
+  const reply = await bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs: 30_000 });
+  assert.ok(reply.ok, JSON.stringify(reply));
+  return reply.value;
+}

@@ -10,7 +10,7 @@ import { NOW, samplePrincipal } from './sample-principal.ts';
 
 export const someone = samplePrincipal();
 
-export const opening: Opening = {
+const opening: Opening = {
   credential: { ok: true, value: someone },
   path: '/api/graph-ws/6.1/',
   query: {},

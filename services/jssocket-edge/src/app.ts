@@ -16,7 +16,7 @@ import { type Limits, limits } from '@polyedge/edge-kit/limits';
 import { Flusher } from '@polyedge/edge-kit/transport/outbox';
 import { type WsPacket, wsFraming } from '@polyedge/edge-kit/transport/ws-frames';
 import { httpOptions, WsListener } from '@polyedge/edge-kit/transport/ws-listener';
-import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { type Clock, systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { clientAddress } from '@polyedge/service-kit/client-address';
 import { drainCalls } from '@polyedge/service-kit/http-calls';
@@ -49,11 +49,12 @@ type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 
 const FAILURES_WINDOW_MS = 60_000;
 
-/** Starts the edge. Uses the given bus and closes everything else. Throws `CannotStart` for problems that the operator can fix. */
+/** Starts the edge. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` for problems that the operator can fix. */
 export async function startJssocketEdge(
   config: Config<JssocketConfig>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'> & { terminate(): void },
   bus: Bus,
+  clock: Clock = systemClock,
 ): Promise<JssocketEdge> {
   const { log, metrics } = context;
   const { tenant } = config;
@@ -62,10 +63,10 @@ export async function startJssocketEdge(
   const secret = new ServerSecret(
     await readSecret(config, log),
     { maxFailures: config.maxAuthFailures, windowMs: FAILURES_WINDOW_MS },
-    systemClock,
+    clock,
   );
 
-  const wheel = new Wheel(systemClock);
+  const wheel = new Wheel(clock);
   const flusher = new Flusher();
   const rotation = new Rotation();
   const routing = new RoutedSubscriptions({ bus, tenant, tag, coresChanged: () => liveCores.announce() });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, before, test } from 'node:test';
+import { ManualClock } from '@polyedge/edge-kit/testing/manual-clock';
+import { localBus } from '@polyedge/service-kit/local-bus';
+import { until } from '@polyedge/testkit/until';
 import { DEFAULT_AUTH } from '../src/server-secret.ts';
 import { Core, Page, Publisher, SECRET, USERS } from './doubles.ts';
 import { type LoneEdge, startEdge } from './edge.ts';
@@ -13,7 +15,7 @@ before(async () => {
 after(() => edge[Symbol.asyncDispose]());
 
 const MiB = 1024 * 1024;
-const HASHES = 5;
+const HASHES = 3;
 
 test("jssocket:29 a client's message may be 1 MiB and not a byte more; the scraper's slices pass whatever is in them", async () => {
   using core = await Core.start(edge.port);
@@ -39,39 +41,33 @@ test('jssocket:9 wrong secrets, however many, do not hold up deliveries: they ar
   await using busy = await startEdge({ JSSOCKET_MAX_AUTH_FAILURES: '1000', SOCKET_AUTH: DEFAULT_AUTH });
   using _core = await Core.start(busy.port);
   using page = await Page.login(busy.port);
-  const delay = monitorEventLoopDelay({ resolution: 5 });
-  delay.enable();
-  const began = performance.now();
   const wrong = Array.from(
     { length: HASHES },
     (_, at) => new Socket(`ws://127.0.0.1:${busy.port}/ws`, { headers: { auth: `wrong ${at}` } }),
   );
   // One by one they become sockets; meanwhile the page talks to itself.
   let delivered = 0;
-  let worst = 0;
   while (wrong.some(({ ws, status }) => ws.readyState !== ws.OPEN && status === undefined)) {
-    const sent = performance.now();
     page.event('notify_client', { data: { delivered } });
     assert.deepEqual(await page.next(), { delivered });
-    worst = Math.max(worst, performance.now() - sent);
     delivered += 1;
+    // The page leaves the cores to the hashes.
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  delay.disable();
-  const took = performance.now() - began;
   for (const socket of wrong) socket[Symbol.dispose]();
-  assert.ok(delivered > 20, `${delivered} deliveries`);
-  // Hashing on the loop would hold it for nearly all of that time.
-  assert.ok(delay.percentile(90) / 1e6 < took / HASHES / 2, `90 % of ${took} ms: ${delay.percentile(90) / 1e6} ms`);
-  const again = performance.now();
+  // Hashing on the loop would leave it one or two turns between two secrets, and a delivery takes three.
+  assert.ok(delivered > 10 * HASHES, `${delivered} deliveries while ${HASHES} secrets were hashed`);
+  const checked = busy.figure('jssocket_secrets_checked');
+  assert.equal(checked, HASHES + 1, 'theirs and that of the core');
   using known = await new Socket(`ws://127.0.0.1:${busy.port}/ws`, { headers: { auth: SECRET } }).open();
   known.event('server_connect');
   await known.next();
-  assert.ok(performance.now() - again < took / HASHES, 'a secret that was right once is not hashed again');
+  assert.equal(busy.figure('jssocket_secrets_checked'), checked, 'a secret that was right once is not hashed again');
 });
 
 test('jssocket:37 one stalled reader among a thousand is closed alone, and the others receive everything in order', async () => {
-  await using full = await startEdge({ JSSOCKET_MAX_BUFFERED_BYTES: String(MiB) });
+  // Its clock stands still: the others do not wait for a time-out of the stalled one.
+  await using full = await startEdge({ JSSOCKET_MAX_BUFFERED_BYTES: String(MiB) }, { clock: new ManualClock() });
   using core = await Core.start(full.port);
   const pages: Page[] = [];
   for (let at = 0; at < 999; at += 100) {
@@ -80,15 +76,11 @@ test('jssocket:37 one stalled reader among a thousand is closed alone, and the o
   const stalled = await Page.login(full.port, 'token-ann');
   stalled.ws.pause();
   const chunk = 'x'.repeat(512 * 1024);
-  let slowest = 0;
   for (let round = 0; round < 30; round += 1) {
     core.notifyGroup(USERS['token-ann'] ?? '', chunk);
-    const sent = performance.now();
     core.notifyAll({ round });
     await Promise.all(pages.map(async (page) => assert.deepEqual(await page.next(), { round })));
-    slowest = Math.max(slowest, performance.now() - sent);
   }
-  assert.ok(slowest < 5000, `the slowest round took ${slowest} ms`);
   stalled.ws.resume();
   const { code } = await stalled.end();
   assert.ok(code === 1013 || code === 1006, String(code));
@@ -129,14 +121,10 @@ test('jssocket:44 connections are bounded, per address and together', async () =
   using _core = await Core.start(small.port);
   one.ws.terminate();
   await one.end();
-  let opened = false;
-  for (let tries = 0; !opened && tries < 50; tries += 1) {
+  await until('the place of a connection that is gone is free', async () => {
     using again = from('1.1.1.1');
-    opened = await again
-      .until(() => again.ws.readyState === again.ws.OPEN || (again.status === undefined ? undefined : 'refused'))
-      .then((x) => x === true);
-  }
-  assert.ok(opened);
+    return (await again.until(() => again.ws.readyState === again.ws.OPEN || (again.status !== undefined && 'refused'))) === true;
+  });
 });
 
 test('jssocket:44 connections of one user and those without a user are bounded; a freed place can be taken again', async () => {
@@ -155,14 +143,11 @@ test('jssocket:44 connections of one user and those without a user are bounded; 
   ann.ws.terminate();
   await ann.end();
   // The edge learns of it when TCP tells it.
-  const deadline = Date.now() + 60_000;
-  for (;;) {
+  await until('the place of a connection that is gone is free', async () => {
     using again = await Page.visit(small.port);
     again.event('client_connect', { token: 'token-ann' });
-    const refused = await Promise.race([again.next().then(() => false), again.end().then(() => true)]);
-    if (!refused) break;
-    assert.ok(Date.now() < deadline, 'the place of a connection that is gone stays taken');
-  }
+    return Promise.race([again.next().then(() => true), again.end().then(() => false)]);
+  });
 });
 
 test('jssocket:44 wrong secrets of one address are soon refused without a look; the right one passes once it was seen', async () => {
@@ -170,17 +155,15 @@ test('jssocket:44 wrong secrets of one address are soon refused without a look; 
   using _core = await Core.start(throttled.port);
   const attempt = async (auth: string) => {
     using socket = await new Socket(`ws://127.0.0.1:${throttled.port}/ws`, { headers: { auth } }).open();
-    const began = performance.now();
     socket.event('server_connect', { auth });
-    return { answer: await socket.next(), ms: performance.now() - began };
+    return await socket.next();
   };
   const refused = { type: 'server_connect', data: false };
-  const began = performance.now();
-  for (let at = 0; at < 2; at += 1) assert.deepEqual((await attempt(`wrong ${at}`)).answer, refused);
-  const hashed = performance.now();
-  for (let at = 0; at < 10; at += 1) assert.deepEqual((await attempt(`wrong again ${at}`)).answer, refused);
-  assert.ok(performance.now() - hashed < hashed - began, 'twenty secrets take less than the three that were hashed');
-  assert.deepEqual((await attempt(SECRET)).answer, { type: 'server_connect', data: true });
+  for (let at = 0; at < 12; at += 1) assert.deepEqual(await attempt(`wrong ${at}`), refused);
+  // Each sends its secret twice: in the handshake and in the event.
+  const figures = ['checked', 'wrong', 'refused'].map((what) => throttled.figure(`jssocket_secrets_${what}`));
+  assert.deepEqual(figures, [4, 3, 21], 'that of the core and three wrong ones are hashed');
+  assert.deepEqual(await attempt(SECRET), { type: 'server_connect', data: true });
 });
 
 test("jssocket:45 a stricter policy: the public may not notify, or only one's own group; the default is the original's", async () => {
@@ -227,4 +210,27 @@ test('jssocket:46 neither the secret nor a token is ever logged', async () => {
   assert.equal(await page.next(), 'seen');
   assert.ok(lone.lines.length >= 3);
   for (const line of lone.lines) assert.doesNotMatch(line, /token-ann|not-the-secret|12345678/);
+});
+
+test('jssocket:34 jssocket:47 when a core is cut, no login waits for a timer: those that it had go to the next one at once', async () => {
+  await using parts = new AsyncDisposableStack();
+  const bus = parts.adopt(localBus(), (one) => one.close());
+  const clock = new ManualClock();
+  await using one = await startEdge({}, { bus, clock });
+  await using two = await startEdge({}, { bus, clock });
+  using cut = await Core.start(two.port, { isHeld: true });
+  using other = await Core.start(two.port);
+  const pages: Page[] = [];
+  for (let at = 0; at < 6; at += 1) {
+    const page = await Page.visit(one.port);
+    page.event('client_connect', {});
+    pages.push(page);
+  }
+  await cut.socket.until(() => cut.asked.length + other.asked.length === pages.length);
+  assert.ok(cut.asked.length > 0, 'the cores take turns');
+  cut.socket.ws.terminate();
+  for (const page of pages) {
+    assert.match(JSON.stringify(await page.next()), /client_connected/);
+    page[Symbol.dispose]();
+  }
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { Core, Page, SECRET } from './doubles.ts';
 import { isHashOf } from './is-hash-of.ts';
 import { Socket } from './socket.ts';
@@ -27,11 +28,9 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
   const child = spawn(process.execPath, [program, ...args], { env: { PATH, HOME, NODE_COMPILE_CACHE, ...env }, stdio: 'pipe' });
   children.add(child);
   let output = '';
-  let wake = () => {};
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data) => {
       output += String(data);
-      wake();
     });
   }
   child.stdin.end(input ?? '');
@@ -40,21 +39,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
     child,
     ended,
     output: () => output,
-    until: async (pattern) => {
-      const deadline = Date.now() + 30_000;
-      for (;;) {
-        const found = pattern.exec(output);
-        if (found !== null) return found;
-        if (Date.now() > deadline) throw new Error(`${pattern} did not come: ${output}`);
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, 1000);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-    },
+    until: (pattern) => until(`it prints ${pattern}`, () => pattern.exec(output), { seen: () => output }),
   };
 }
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { findPython } from '@polyedge/testkit/servers/find-program';
+import { until } from '@polyedge/testkit/until';
 import { Page, SECRET, USERS } from './doubles.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
@@ -20,29 +21,16 @@ function startCore(port: number, ...flags: readonly string[]) {
     detached: true,
   });
   let output = '';
-  let wake = () => {};
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data) => {
       output += String(data);
-      wake();
     });
   }
   return {
     /** What the parent, which does not read, sends on the same connection. */
     say: (event: object) => child.stdin.write(`${JSON.stringify(event)}\n`),
     said: async (line: string, times = 1) => {
-      const deadline = Date.now() + 20_000;
-      while (output.split('\n').filter((one) => one === line).length < times) {
-        const left = deadline - Date.now();
-        if (left <= 0) throw new Error(`"${line}" was not said: ${output}`);
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, left);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
+      await until(`it says "${line}"`, () => output.split('\n').filter((one) => one === line).length >= times, { seen: () => output });
     },
     output: () => output,
     // With --fork it is two processes of one group.

@@ -1,6 +1,5 @@
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { type ClientOptions, WebSocket } from 'ws';
-
-const WAIT_MS = 20_000;
 
 /** A WebSocket that remembers everything it was told. Text and bytes are both kept as text, as all real clients read them. */
 export class Socket {
@@ -40,9 +39,9 @@ export class Socket {
     this.ws.on('error', () => {});
   }
 
-  /** Waits until something holds; twenty seconds are a failure that shows what was received. */
+  /** Waits until something holds; a minute is a failure that shows what was received. */
   async until<T>(holds: () => T | undefined | false): Promise<T> {
-    const deadline = Date.now() + WAIT_MS;
+    const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const value = holds();
       if (value !== undefined && value !== false) return value;

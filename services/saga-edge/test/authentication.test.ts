@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { Client, connect, type Generation, rest, type Session, session, type Transports } from './client.ts';
 import { ADMIN, type System, startSystem } from './system.ts';
 
@@ -218,10 +219,10 @@ test('saga:15 saga:37 a change of roles applies to the next message of an open s
   const role = await boss.api('POST', '/roles', { title: 'Writer', permissions: [{ path: '/globals/', action: '*', allow: true }] });
   assert.equal(role.status, 200, JSON.stringify(role.body));
   assert.deepEqual((await boss.api('PUT', `/users/${user.me}/roles`, { role: 'Writer' })).body.roles, ['User', 'Writer']);
-  await eventually(async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 200);
+  await until('the role allows it', async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 200);
   assert.equal((await user.api('PUT', `/users/${user.me}/roles`, { role: 'Admin' })).status, 403, 'nobody gives rights to himself');
   await boss.api('PUT', `/roles/${role.body._id}`, { permissions: [{ path: '/globals/', action: '*', allow: false }] });
-  await eventually(async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 403);
+  await until('the role forbids it', async () => (await user.send('/globals/properties', { name: 'g', value: 1 })).status_code === 403);
   assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 200);
   assert.equal((await boss.api('DELETE', `/roles/${role.body._id}`)).status, 404);
 });
@@ -232,11 +233,6 @@ test('the last administrator keeps his role and is not deleted, not even by hims
   assert.equal((await boss.api('DELETE', `/users/${boss.me}`)).status, 403);
   assert.deepEqual((await boss.api('GET', '/users/me')).body.roles, ['Admin']);
 });
-
-async function eventually(test_: () => Promise<boolean>): Promise<void> {
-  const until = Date.now() + 5000;
-  while (!(await test_())) if (Date.now() > until) throw new Error('it never came true');
-}
 
 test('saga:6 saga:35 every failure is an object with strings in it; without a callback it comes as an error event', async () => {
   const client = await admin();

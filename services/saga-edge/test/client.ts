@@ -1,4 +1,5 @@
 /** Saga clients as tests drive them: REST by fetch, sockets by any generation of socket.io-client. */
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { io } from 'socket.io-client';
 import io2 from 'socket.io-client-2';
 import { io as io3 } from 'socket.io-client-3';
@@ -55,7 +56,7 @@ export function rest(url: string, token?: string) {
         ...headers,
       },
       ...(data === undefined ? {} : { body: typeof data === 'string' ? data : JSON.stringify(data) }),
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const text = await response.text();
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text), link: response.headers.get('link') };
@@ -92,7 +93,7 @@ export class Client {
   /** Emits with a callback and waits for the acknowledgement. */
   send(event: string, ...args: unknown[]): Promise<Ack> {
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no acknowledgement of ${event}`)), 60_000);
+      const late = setTimeout(() => reject(new Error(`no acknowledgement of ${event}`)), PATIENCE_MS);
       this.socket.emit(event, ...args, (ack: Ack) => {
         clearTimeout(late);
         this.log.push({ ack: event, ...ack });
@@ -113,7 +114,10 @@ export class Client {
   async until(test: () => boolean, what = 'a condition'): Promise<void> {
     if (test()) return;
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${what} did not come true; log: ${JSON.stringify(this.log).slice(-1500)}`)), 60_000);
+      const late = setTimeout(
+        () => reject(new Error(`${what} did not come true; log: ${JSON.stringify(this.log).slice(-1500)}`)),
+        PATIENCE_MS,
+      );
       this.#waiting.push({
         test,
         resolve: () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { rest, type Session, session } from './client.ts';
 import { ADMIN, type System, startSystem } from './system.ts';
 
@@ -37,9 +38,7 @@ test('saga:41 several replicas serve one population: properties, messages, signa
   await here.api('POST', '/roles', { title: 'Everywhere', permissions: [{ path: '/bots', action: 'post', allow: true }] });
   await here.api('PUT', `/users/${made.body._id}/roles`, { role: 'Everywhere' });
   const user = rest(urls[1], made.body.accessToken);
-  const until = Date.now() + 5000;
-  while ((await user('POST', '/bots', { name: 'x' })).status !== 200)
-    assert.ok(Date.now() < until, 'the role never reached the other replica');
+  await until('the role reaches the other replica', async () => (await user('POST', '/bots', { name: 'x' })).status === 200);
 });
 
 test('saga:41 roles that are made, and given to one user, on two edges at once are all there afterwards', async () => {

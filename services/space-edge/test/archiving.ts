@@ -1,7 +1,8 @@
 /** Archiving a version that many contracts have, while the edge that does it and graph-store are killed. */
 import assert from 'node:assert/strict';
+import { until } from '@polyedge/testkit/until';
 import { metered } from './metered.ts';
-import { type Json, newOrganization, Rest, type System, until } from './system.ts';
+import { type Json, newOrganization, Rest, type System } from './system.ts';
 
 const CLIENTS = 16;
 const PAGE = 100;
@@ -56,12 +57,12 @@ export async function archiveUnderFire(system: System, { contracts, killsStore }
   movedAtKills.push(await moved());
   await archived;
   if (killsStore) {
-    await until('half of the contracts moved', async () => (await moved()) >= contracts / 2, 600_000);
+    await until('half of the contracts moved', async () => (await moved()) >= contracts / 2, { withinMs: 600_000 });
     await system.store.kill();
     await system.store.restart();
     movedAtKills.push(await moved());
   }
-  await until('all contracts moved', async () => String((await job())?.state) === 'done', Math.max(30_000, 60 * contracts));
+  await until('all contracts moved', async () => String((await job())?.state) === 'done', { withinMs: Math.max(60_000, 60 * contracts) });
   const ms = performance.now() - began;
   const last = await job();
   assert.deepEqual([last?.kind, last?.total, last?.done], ['fallback', contracts, contracts]);

@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromiumProgram, findProgram } from '@polyedge/testkit/servers/find-program';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import WebSocket from 'ws';
-import { until } from './system.ts';
 
 const FLAGS = [
   '--headless',
@@ -39,11 +39,11 @@ export async function openPage(url: string): Promise<Page> {
     if (browser.kill('SIGKILL')) await ended;
   });
   const portFile = join(folder, 'DevToolsActivePort');
-  await until('Chromium', () => existsSync(portFile) && readFileSync(portFile, 'utf8').includes('\n'), 30_000);
+  await until('Chromium answers', () => existsSync(portFile) && readFileSync(portFile, 'utf8').includes('\n'));
   const port = readFileSync(portFile, 'utf8').split('\n')[0];
   let address = '';
-  await until('the page', async () => {
-    const response = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(5000) });
+  await until('the page is there', async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/json/list`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     const targets = (await response.json()) as { readonly type: string; readonly url: string; readonly webSocketDebuggerUrl: string }[];
     address = targets.find((target) => target.type === 'page' && target.url === url)?.webSocketDebuggerUrl ?? '';
     return address !== '';

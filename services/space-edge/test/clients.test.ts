@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { findPython } from '@polyedge/testkit/servers/find-program';
+import { until } from '@polyedge/testkit/until';
 import { connect } from 'space-node-client';
 import { openPage } from './browser.ts';
 import { metered, subscription } from './metered.ts';
 import { servePage } from './react-page.ts';
 import { listen } from './sockets.ts';
-import { newOrganization, pricing, pricingFile, type System, startSystem, until } from './system.ts';
+import { newOrganization, pricing, pricingFile, type System, startSystem } from './system.ts';
 
 let system: System;
 let url: string;
@@ -123,7 +124,7 @@ test("space:45 the documentation's own snippet works as it stands", async () => 
   const { rest } = await newOrganization(url);
   await using client = await listen(url, { transports: ['websocket'] });
   await rest.upload('/services', pricing('Snippet', '2024'));
-  await until('an event', () => client.events.length > 0);
+  await until('an event comes', () => client.events.length > 0);
   assert.deepEqual(client.events, [{ code: 'PRICING_CREATED', details: { serviceName: 'Snippet', pricingVersion: '2024' } }]);
 });
 
@@ -149,9 +150,9 @@ test('space:45 space:11 python-socketio connects as the Python SDK does and rece
     said += chunk.toString('utf8');
   });
   try {
-    await until('connected', () => said.includes('connected\n'));
+    await until('it is connected', () => said.includes('connected\n'));
     assert.equal((await rest.upload('/services', pricing('Pythonic', '2024'))).status, 201);
-    await until('the event', () => said.trim().split('\n').length === 2);
+    await until('the event comes', () => said.trim().split('\n').length === 2);
     assert.deepEqual(JSON.parse(said.trim().split('\n')[1] ?? ''), {
       code: 'PRICING_CREATED',
       details: { serviceName: 'Pythonic', pricingVersion: '2024' },
@@ -165,10 +166,10 @@ test('space:45 space:11 python-socketio connects as the Python SDK does and rece
 test('the tester page shows events as they come, in a real browser', async () => {
   const { rest } = await newOrganization(url);
   await using page = await openPage(`${url}/api/v1/events/client`);
-  await until('connected', async () => (await page.evaluate(`document.getElementById('state')?.textContent`)) === 'connected', 30_000);
+  await until('it is connected', async () => (await page.evaluate(`document.getElementById('state')?.textContent`)) === 'connected');
   assert.equal((await rest.upload('/services', pricing('Browsed', '2024'))).status, 201);
   const text = `document.getElementById('events').textContent`;
-  await until('the event', async () => String(await page.evaluate(text)).includes('Browsed'));
+  await until('the event comes', async () => String(await page.evaluate(text)).includes('Browsed'));
   assert.match(
     String(await page.evaluate(text)),
     /\{"code":"PRICING_CREATED","details":\{"serviceName":"Browsed","pricingVersion":"2024"\}\}$/,
@@ -191,7 +192,7 @@ test('space:33 space:45 the React client shows and hides a feature as the token 
   await using page = await openPage(served.url);
   const shown = async (): Promise<unknown> => page.evaluate(`document.getElementById('shown')?.textContent ?? document.title`);
   const load = (): Promise<unknown> => page.evaluate(`window.load('zoë')`);
-  await until('the page', async () => (await shown()) === 'nobody is here', 30_000);
+  await until('the page is there', async () => (await shown()) === 'nobody is here');
   await load();
   await until('the feature is hidden', async () => (await shown()) === 'no calendar in your plan');
   assert.equal((await rest.put(`/contracts/${encodeURIComponent('zoë')}`, subscription('YARD'))).status, 200);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { metered } from './metered.ts';
-import { type Answered, asAdmin, type Json, newOrganization, pricing, Rest, type System, startSystem, until } from './system.ts';
+import { type Answered, asAdmin, type Json, newOrganization, pricing, Rest, type System, startSystem } from './system.ts';
 
 let system: System;
 let url: string;

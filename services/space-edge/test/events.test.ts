@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { subscription } from './metered.ts';
 import { event, listen, RawSocket, wsUrl } from './sockets.ts';
-import { newOrganization, pricing, pricingFile, Rest, type System, startSystem, until } from './system.ts';
+import { newOrganization, pricing, pricingFile, Rest, type System, startSystem } from './system.ts';
 
 /** The hex dump of the documentation, without its offsets. */
 const DUMP = `

@@ -4,7 +4,8 @@
  * the end the level is the number of allowed evaluations, apart from those whose answer was lost with an edge.
  */
 import assert from 'node:assert/strict';
-import { type Json, newOrganization, Rest, type System, until } from './system.ts';
+import { until } from '@polyedge/testkit/until';
+import { type Json, newOrganization, Rest, type System } from './system.ts';
 
 export interface Load {
   readonly clients: number;
@@ -110,7 +111,7 @@ export async function consumeUnderFire(system: System, load: Load): Promise<Outc
   };
   const killing = async (): Promise<void> => {
     for (let at = killEvery; at < evaluations; at += killEvery) {
-      await until(`evaluation ${at}`, () => count.begun >= at, 600_000);
+      await until(`evaluation ${at}`, () => count.begun >= at, { withinMs: 600_000 });
       count.kills += 1;
       const victim = count.kills % 2 === 1 ? system.store : other;
       await victim.kill();

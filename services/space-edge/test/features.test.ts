@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { RunningService } from '@polyedge/testkit/servers/service';
+import { until } from '@polyedge/testkit/until';
 import { SpaceClient } from 'space-node-client';
 import { tokenKey } from '../src/protocol/pricing-token.ts';
-import { type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem, until } from './system.ts';
+import { type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem } from './system.ts';
 
 const SECRET = 'the secret of pricing tokens';
 

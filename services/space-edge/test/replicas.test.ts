@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { event, listen, RawSocket } from './sockets.ts';
-import { newOrganization, pricing, Rest, startSystem, until } from './system.ts';
+import { newOrganization, pricing, Rest, startSystem } from './system.ts';
 
 test('space:9 events leave once and in one order on every replica, also while graph-store is killed', async () => {
   await using system = await startSystem();

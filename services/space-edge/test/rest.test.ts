@@ -3,8 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { accountsCreate, accountsLogin, accountsRevoke } from '@polyedge/contracts/bus/accounts';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
+import { until } from '@polyedge/testkit/until';
 import { subscription } from './metered.ts';
-import { ADMIN, type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem, until } from './system.ts';
+import { ADMIN, type Answered, asAdmin, newOrganization, pricing, pricingFile, Rest, type System, startSystem } from './system.ts';
 
 let system: System;
 let url: string;

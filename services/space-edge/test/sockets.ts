@@ -1,7 +1,7 @@
 /** Clients of the events: a raw `ws` socket that sees every byte, and the usual library. */
+import { until } from '@polyedge/testkit/until';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import WebSocket from 'ws';
-import { until } from './system.ts';
 
 export const wsUrl = (url: string): string => url.replace(/^http/, 'ws');
 

@@ -140,12 +140,3 @@ export function pricing(service: string, version: string, createdAt = '2024-05-0
     .replace('version: "2024"', `version: ${JSON.stringify(version)}`)
     .replace('2024-05-04', createdAt);
 }
-
-/** Waits for a condition, looking again after a moment. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
