@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import { GroupRedis } from '@polyedge/journal/group-redis';
 import { GROUP_WINDOW } from '@polyedge/journal/groups/settings';
 import { connectRedis } from '@polyedge/journal/redis';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
-import { Scene, until, untilHeard } from '../services/hiro-edge/test/groups-scene.ts';
+import { Scene, untilHeard } from '../services/hiro-edge/test/groups-scene.ts';
 import { call } from '../services/hiro-edge/test/system.ts';
 import { type Ground, startGround } from './groups/ground.ts';
 import { ToAndFro } from './groups/to-and-fro.ts';
@@ -32,10 +33,10 @@ async function untilOnlyInRedis(ground: Ground): Promise<void> {
   ]);
   assert.ok(stored);
   const copies = new GroupRedis(redis, stored.epoch);
-  await until(async () => {
+  await until('what was confirmed reaches Redis', async () => {
     const positions = await copies.positions(Number(stored.id), stored.partitions).catch(() => new Map<number, number>());
     return last.every(({ partition, seq }) => (positions.get(partition) ?? 0) >= Number(seq));
-  }, 'what was confirmed did not reach Redis');
+  });
   const [{ ahead } = { ahead: undefined }] = await sql<{ ahead: boolean }[]>`
     select max(position) >= (select min(seq) from journal where type = ${TYPE}) as ahead from group_position`;
   assert.equal(ahead, false, 'the store has heard of it');
@@ -111,7 +112,7 @@ test('an edge that was suspended while its organization moved gives its members 
   await Promise.all(
     Array.from({ length: MORE }, (_, n) => call('POST', `${steady.url}/api/graph/7.4/${id}`, token, JSON.stringify({ '/n': `${n}` }))),
   );
-  await until(async () => (await lagOf(frail.url, token)) >= MORE && suspended.events().length > 0, 'the edge did not hear of all changes');
+  await until('the edge has heard of all changes', async () => (await lagOf(frail.url, token)) >= MORE && suspended.events().length > 0);
   frail.pause();
   // It would go on as soon as it resumes.
   for (const payload of pings) suspended.client.ws.pong(payload);
@@ -122,8 +123,8 @@ test('an edge that was suspended while its organization moved gives its members 
   // The other edge learns where the organization is.
   assert.equal((await call('GET', `${steady.url}/api/graph/7.4/${id}`, token)).status, 200);
   using next = await scene.member('kept', TYPE, { offset: 'smallest' });
-  await until(() => next.events().length === 1 + MORE, 'not everything came in the new journal');
-  await until(() => Date.now() > leasesEnd, 'the leases did not end');
+  await until('everything comes in the new journal', () => next.events().length === 1 + MORE);
+  await until('the leases have ended', () => Date.now() > leasesEnd);
   const before = suspended.events().length;
   frail.resume();
   await suspended.client.end();

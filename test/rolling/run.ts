@@ -2,7 +2,7 @@
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
-import { until } from '@polyedge/testkit/until';
+import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { HiroWatcher, Rotation, SagaWatcher, type Watcher } from './watchers.ts';
 
 export interface RollingOptions {
