@@ -10,7 +10,7 @@ import { accountsLogin, accountsUpdate } from '@polyedge/contracts/bus/accounts'
 import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from '../../../services/gooduncle-edge/test/client.ts';
-import { ADMINISTRATOR, type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
+import { ADMINISTRATOR, AS_BY_DEFAULT, type System, startSystem, TENANT, USERS } from '../../../services/gooduncle-edge/test/system.ts';
 import { GoodUncle, type Status } from '../src/index.ts';
 import { withCuts } from './cuts.ts';
 import { openTab } from './hidden-tab.ts';
@@ -24,7 +24,7 @@ const parts = new AsyncDisposableStack();
 let system: System;
 let other: Awaited<ReturnType<System['startEdge']>>;
 before(async () => {
-  system = parts.use(await startSystem());
+  system = parts.use(await startSystem({ edge: AS_BY_DEFAULT }));
   other = await system.startEdge();
 });
 after(() => parts.disposeAsync());

@@ -7,13 +7,13 @@ import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from './client.ts';
 import { RawClient } from './raw.ts';
-import { type System, startSystem } from './system.ts';
+import { AS_BY_DEFAULT, type System, startSystem } from './system.ts';
 
 const parts = new AsyncDisposableStack();
 let system: System;
 let url: string;
 before(async () => {
-  system = parts.use(await startSystem());
+  system = parts.use(await startSystem({ edge: AS_BY_DEFAULT }));
   url = system.edge.url;
 });
 after(() => parts.disposeAsync());

@@ -5,12 +5,12 @@ import { after, before, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
-import { ADMINISTRATOR, type System, startSystem } from './system.ts';
+import { ADMINISTRATOR, AS_BY_DEFAULT, type System, startSystem } from './system.ts';
 
 const parts = new AsyncDisposableStack();
 let system: System;
 before(async () => {
-  system = parts.use(await startSystem());
+  system = parts.use(await startSystem({ edge: AS_BY_DEFAULT }));
 });
 after(() => parts.disposeAsync());
 

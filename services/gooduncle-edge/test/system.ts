@@ -43,6 +43,11 @@ export interface System extends AsyncDisposable {
   startBeside(name: string): Promise<RunningService>;
 }
 
+/** A client of a test may be fast, and silent for longer than `AS_BY_DEFAULT` while its process has other things to do. */
+const PATIENT: Env = { GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', GOODUNCLE_IDLE_MS: '60s' };
+/** For tests of how long a client may be silent. */
+export const AS_BY_DEFAULT: Env = { GOODUNCLE_IDLE_MS: '3s' };
+
 /** The account that graph-store makes first. */
 export const ADMINISTRATOR = { username: 'admin', password: 'administrator' } as const;
 
@@ -65,7 +70,7 @@ export async function startSystem(options: { readonly edge?: Env; readonly ownPo
   const startEdge = (env: Env = {}) =>
     startService({
       name: 'gooduncle-edge',
-      env: { ...common, GOODUNCLE_REQUESTS_PER_SECOND: '5000', GOODUNCLE_REQUEST_BURST: '10000', ...options.edge, ...env },
+      env: { ...common, ...PATIENT, ...options.edge, ...env },
     });
   const startStore = () => startService({ name: 'graph-store', env: { ...common, POLYEDGE_ADMIN_PASSWORD: ADMINISTRATOR.password } });
   const [store, edge] = await allStarted([used(startStore()), used(startEdge())]);

@@ -224,6 +224,20 @@ test('drain: every session gets the input, spread out, and those that do not fin
   assert.equal(stubborn.driver.counts.drainTimeouts, 4);
 });
 
+test('drain: two hundred clients are sent away evenly within three seconds', () => {
+  const { clock, driver, wire } = setUp({ handle: (input) => (input.kind === 'drain' ? [{ do: 'close', code: 1001, reason: 'bye' }] : []) });
+  const wires = [wire, ...Array.from({ length: 199 }, () => new FakeWire())];
+  for (const other of wires.slice(1)) driver.open(other, { credential: undefined, path: '/', query: {}, address: '' });
+  void driver.drain();
+  const away = (): number => wires.filter(({ ended }) => ended === 'close 1001 bye').length;
+  for (let quarter = 1; quarter <= 12; quarter += 1) {
+    clock.advance(250);
+    const even = (200 * quarter) / 12;
+    assert.ok(Math.abs(away() - even) <= 3, `${away()} after ${quarter * 250} ms`);
+  }
+  driver.stop();
+});
+
 test('a revocation reaches the sessions of that account and login that are older than it', () => {
   const { wire, driver, turn } = setUp();
   driver.revoke({ account: 'bob', before: 5000 });
