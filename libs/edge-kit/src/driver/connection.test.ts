@@ -225,7 +225,9 @@ test('drain: every session gets the input, spread out, and those that do not fin
 });
 
 test('drain: two hundred clients are sent away evenly within three seconds', () => {
-  const { clock, driver, wire } = setUp({ handle: (input) => (input.kind === 'drain' ? [{ do: 'close', code: 1001, reason: 'bye' }] : []) });
+  const { clock, driver, wire } = setUp({
+    handle: (input) => (input.kind === 'drain' ? [{ do: 'close', code: 1001, reason: 'bye' }] : []),
+  });
   const wires = [wire, ...Array.from({ length: 199 }, () => new FakeWire())];
   for (const other of wires.slice(1)) driver.open(other, { credential: undefined, path: '/', query: {}, address: '' });
   void driver.drain();
