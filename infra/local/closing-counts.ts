@@ -7,9 +7,19 @@ const COUNT = new RegExp(`^(${NAMES.join('|')}) ([\\d.]+)$`);
 
 export class ClosingCounts {
   readonly #sums = new Map<Name, number>(NAMES.map((name) => [name, 0]));
+  #summary: TestEvent | undefined;
 
-  /** Adds an event if it is one of a run's closing counts, which say no file. @returns whether it was */
+  /** The summary of the last run; a reporter that gets it lists what has failed. */
+  get summary(): TestEvent | undefined {
+    return this.#summary;
+  }
+
+  /** Adds an event if it closes a run: one of its counts, or its summary, which say no file. @returns whether it was */
   take(event: TestEvent): boolean {
+    if (event.type === 'test:summary' && event.data.file === undefined) {
+      this.#summary = event;
+      return true;
+    }
     if (event.type !== 'test:diagnostic' || event.data.file !== undefined || event.data.nesting !== 0) return false;
     const [, name, count] = COUNT.exec(event.data.message) ?? [];
     const known = NAMES.find((one) => one === name);

@@ -76,6 +76,7 @@ await runFiles(files.filter(runsAlone), 1);
 // The runner's own closing counts stay last.
 for (const message of [...times.lines(), ...closing.lines()])
   reporter.write({ type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } });
+if (closing.summary !== undefined) reporter.write(closing.summary);
 reporter.end();
 await new Promise((resolve) => reporter.once('end', resolve));
 // The same counts in one last line.
