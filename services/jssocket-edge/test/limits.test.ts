@@ -150,7 +150,7 @@ test('jssocket:44 connections of one user and those without a user are bounded; 
   await until('the place of a connection that is gone is free', async () => {
     using again = await Page.visit(small.port);
     again.event('client_connect', { token: 'token-ann' });
-    return Promise.race([again.next().then(() => true), again.end().then(() => false)]);
+    return await Promise.race([again.next().then(() => true), again.end().then(() => false)]);
   });
 });
 
