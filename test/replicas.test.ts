@@ -6,11 +6,8 @@ import { until } from '@polyedge/testkit/until';
 import { type Edge, type System, startReplicas } from './replicas/system.ts';
 import type { Watcher } from './rolling/watchers.ts';
 
-/** The longest delay allowed to a client, beyond the interval of the load; on a busy machine, `TIMES` as much as just before. */
+/** The longest delay allowed to a client, beyond the interval of the load. */
 const GAP_MS = 1000;
-const TIMES = 3;
-/** Changes of each edge by which it is known what is usual. */
-const USUAL = 20;
 
 /** An acknowledged change: it was in transit between the two times. */
 interface Sent {
@@ -21,8 +18,6 @@ interface Sent {
 /** One replica was stopped and started; the times are those of this process. */
 interface Restart {
   readonly edge: Edge;
-  /** Since then nothing was done to any edge, until `from`. */
-  readonly quietFrom: number;
   readonly from: number;
   readonly upTo: number;
   /** How long this process itself stood still, which is not counted. */
@@ -42,11 +37,6 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
     const replica = edge.replicas[index % 2];
     assert.ok(replica);
     const others = edges.filter((other) => other !== edge).flatMap(watchersOf);
-    const quietFrom = performance.now();
-    const counts = edges.map(({ name }) => sent.get(name)?.size ?? 0);
-    await until('every edge has some changes', () =>
-      edges.every(({ name }, at) => (sent.get(name)?.size ?? 0) >= (counts[at] ?? 0) + USUAL),
-    );
     const closingsBefore = others.map(({ closings }) => closings.length);
     const own = watchersOf(edge).filter(({ closings }) => closings.length === 0).length;
     const stalls = monitorEventLoopDelay({ resolution: 10 });
@@ -77,7 +67,7 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
     t.diagnostic(
       `${edge.name}: ${away.length} clients went over, the replica ended after ${Math.round(tookMs)} ms, and was back ${Math.round(upTo - told - tookMs)} ms later (this process stood still for ${Math.round(stoodStillMs)} ms)`,
     );
-    restarts.push({ edge, quietFrom, from, upTo, stoodStillMs });
+    restarts.push({ edge, from, upTo, stoodStillMs });
   }
 
   await load.stop();
@@ -99,12 +89,10 @@ test('each edge in turn: of two replicas one is stopped and started under load; 
       for (const { errors } of watchers) assert.deepEqual(errors, [], `${edge.name}, ${kind}`);
     }
   }
-  for (const { edge, quietFrom, from, upTo, stoodStillMs } of restarts) {
-    const worstOf = (since: number, to: number) =>
-      Math.max(...edges.filter((other) => other !== edge).map((other) => worstGap(other, sent, since, to)));
-    const [usual, worst] = [worstOf(quietFrom, from), worstOf(from, upTo - GAP_MS)];
-    t.diagnostic(`${edge.name}: clients of the others waited at most ${Math.round(worst)} ms, ${Math.round(usual)} ms before`);
-    assert.ok(worst <= Math.max(GAP_MS, TIMES * usual) + stoodStillMs, `clients of others waited while a ${edge.name} was restarted`);
+  for (const { edge, from, upTo, stoodStillMs } of restarts) {
+    const worst = Math.max(...edges.filter((other) => other !== edge).map((other) => worstGap(other, sent, from, upTo - GAP_MS)));
+    t.diagnostic(`${edge.name}: clients of the others waited at most ${Math.round(worst)} ms`);
+    assert.ok(worst <= GAP_MS + stoodStillMs, `clients of other edges waited ${Math.round(worst)} ms while a ${edge.name} was restarted`);
   }
   assert.deepEqual(problems, []);
   for (const service of system.services) assert.doesNotMatch(service.log(), /"level":(?:"error"|"fatal"|50|60)/, service.name);

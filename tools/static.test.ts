@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 
 const root = resolve(import.meta.dirname, '..');
-const checkMs = 340_000;
+const checkMs = 180_000;
 
 /** Runs a program with this Node; on failure its output is the message. */
 async function passes(script: string, ...args: string[]): Promise<void> {
