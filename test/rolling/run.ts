@@ -47,12 +47,8 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
   const admin = { username: 'admin', password: 'rolling-restart' };
   stack.use(await startService({ name: 'graph-store', env: { ...servers, POLYEDGE_ADMIN_PASSWORD: admin.password } }));
   const replicas: RunningService[] = [];
-  // All clients are one process here. On a slow machine it cannot always answer a ping of each within 10 s.
-  const own: Record<string, string> =
-    edge === 'hiro-edge'
-      ? { HIRO_MAX_CONNECTIONS_PER_ADDRESS: '10000', HIRO_CONFIRM_MS: '60000' }
-      : { SAGA_MAX_CONNECTIONS_PER_ADDRESS: '10000' };
-  for (let n = 0; n < 2; n += 1) replicas.push(stack.use(await startService({ name: edge, env: { ...servers, ...own } })));
+  const limit = { [`${edge === 'hiro-edge' ? 'HIRO' : 'SAGA'}_MAX_CONNECTIONS_PER_ADDRESS`]: '10000' };
+  for (let n = 0; n < 2; n += 1) replicas.push(stack.use(await startService({ name: edge, env: { ...servers, ...limit } })));
   const rotation = new Rotation(replicas.map(({ port }) => port));
   const call = async (path: string, body: object, token?: string): Promise<Record<string, string>> => {
     const response = await fetch(`http://127.0.0.1:${rotation.pick()}${path}`, {

@@ -14,6 +14,7 @@ import type {
 } from '../../services/graph-store/src/publisher/messages.ts';
 import type { Recent, RecentChanges } from '../../services/graph-store/src/publisher/recent.ts';
 import { LEASE_TTL_MS } from '../../services/graph-store/src/publisher/settings.ts';
+import { askHotJournal } from '../../services/graph-store/test/hot-journal-calls.ts';
 import type { Process } from './process.ts';
 import { PARTITIONS } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -163,31 +164,7 @@ export class StorePublisher {
         redis.dropOtherEpochs(call.epoch);
         return undefined;
       default:
-        return this.#askRedis(call);
-    }
-  }
-
-  #askRedis(
-    call: Extract<PublisherCall, { call: 'claim' | 'states' | 'append' | 'clear' | 'fill' | 'switch' }>,
-  ): PublisherReplies[PublisherCall['call']] {
-    const hot = this.#world.redis.hot(call.epoch);
-    switch (call.call) {
-      case 'claim':
-        return hot.claim(call.partition, call.fence);
-      case 'states':
-        return Array.from({ length: call.partitions }, (_, partition) => hot.state(partition));
-      case 'append':
-        return call.runs.map(({ partition, state, changes }) =>
-          hot.append(partition, call.fence, state, call.head, call.trimBelow, changes.map(entryOf)),
-        );
-      case 'clear':
-        return hot.clear(call.partition, call.fence, call.generation);
-      case 'fill':
-        return hot.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
-      case 'switch':
-        return hot.switchTo(call.partition, call.fence, call.state, call.since);
+        return askHotJournal(redis.hot(call.epoch), call);
     }
   }
 }
-
-const entryOf = ({ change: { seq }, json }: Recent): { readonly seq: number; readonly json: string } => ({ seq, json: json ?? '' });

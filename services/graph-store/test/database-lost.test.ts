@@ -67,7 +67,7 @@ test('a replica whose connections end in any manner under load stays, is not rea
   let sawUnready = false;
   await survives('a crash', async () => {
     await store.postgres.kill();
-    await until('it is not ready', async () => !(await ready()));
+    await until('it is not ready', async () => !(await ready()), { withinMs: 2000 });
     sawUnready = true;
     await store.postgres.restart();
   });

@@ -11,6 +11,7 @@ import { PublisherMachine } from '../src/publisher/machine.ts';
 import type { PublisherCall, PublisherEffect, PublisherInput, PublisherReplies } from '../src/publisher/messages.ts';
 import { RecentChanges } from '../src/publisher/recent.ts';
 import { LEASE_TTL_MS } from '../src/publisher/settings.ts';
+import { askHotJournal } from './hot-journal-calls.ts';
 
 export const EPOCH = 'e1';
 
@@ -288,29 +289,12 @@ export class ModelSystem {
         const seqs = this.#wanted(call.partition, call.after, call.upTo).slice(0, Math.min(call.limit, 5));
         return seqs.flatMap((seq) => journal[seq - 1] ?? []);
       }
-      case 'claim':
-        return redis.claim(call.partition, call.fence);
-      case 'states':
-        return Array.from({ length: call.partitions }, (_, partition) => redis.state(partition));
-      case 'append':
-        return call.runs.map(({ partition, state, changes }) =>
-          redis.append(partition, call.fence, state, call.head, 0, changes.map(entryOf)),
-        );
-      case 'clear':
-        return redis.clear(call.partition, call.fence, call.generation);
-      case 'fill':
-        return redis.fill(call.partition, call.fence, call.generation, call.after, call.changes.map(entryOf));
-      case 'switch':
-        return redis.switchTo(call.partition, call.fence, call.state, call.since);
       case 'flush':
       case 'ping':
       case 'drop-other-epochs':
         return undefined;
+      default:
+        return askHotJournal(redis, call);
     }
   }
 }
-
-const entryOf = ({ change: { seq } }: { readonly change: FullChange }): { readonly seq: number; readonly json: string } => ({
-  seq,
-  json: '',
-});

@@ -13,7 +13,13 @@ const ring: readonly Json[] = [
 const good: readonly Json[] = [
   { type: 'Point', coordinates: [12.5, -7, 300] },
   { type: 'MultiPoint', coordinates: [[1, 2]] },
-  { type: 'LineString', coordinates: [[1, 2], [3, 4]] }, // biome-ignore format: one geometry a line
+  {
+    type: 'LineString',
+    coordinates: [
+      [1, 2],
+      [3, 4],
+    ],
+  },
   { type: 'MultiLineString', coordinates: [ring] },
   { type: 'Polygon', coordinates: [ring] },
   { type: 'MultiPolygon', coordinates: [[ring]] },

@@ -1,36 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { done } from '@polyedge/contracts/errors';
+import { talk } from '../../../test/graph-talk.ts';
 import { sampleElement } from '../../../test/sample-element.ts';
-import { NOW, samplePrincipal } from '../../../test/sample-principal.ts';
-import { graphProtocol } from '../protocol.ts';
+import { NOW } from '../../../test/sample-principal.ts';
 
 const LIMIT_MS = 10_000;
-
-const someone = samplePrincipal();
 
 const stamp = { on: NOW, by: 'acc1', app: 'app1' };
 const root = sampleElement({ type: 'ogit/Note', scope: 'scope1', attributes: {}, seq: 1, created: stamp, modified: stamp });
 
 /** A socket that requested `out().out()`; the store answers its first read after `firstMs`. Returns the output then, and after the second answer. */
 function walk(firstMs: number, secondMs: number) {
-  const protocol = graphProtocol({ maxInFlight: 64, tokenGraceMs: 10_000, names: 'lenient' });
-  const [session] = protocol.open({
-    credential: { ok: true, value: someone },
-    path: '/api/graph-ws/6.1/',
-    query: {},
-    address: '10.0.0.1',
-    nonce: '0123456789abcdef0123456789abcdef',
-    at: NOW,
-  });
-  const text = JSON.stringify({ id: '1', type: 'query', headers: { type: 'gremlin' }, body: { root: 'v1', query: 'out().out()' } });
-  const decoded = protocol.decode(text);
-  assert.ok(decoded.ok);
-  const [asked] = session.handle({ kind: 'frame', frame: decoded.value }, NOW);
+  const { send, input } = talk();
+  const [asked] = send(
+    JSON.stringify({ id: '1', type: 'query', headers: { type: 'gremlin' }, body: { root: 'v1', query: 'out().out()' } }),
+  );
   assert.equal(asked?.do, 'request');
   const { id } = asked;
-  const then = session.handle({ kind: 'reply', id, outcome: done({ epoch: 'e', seq: 1, elements: [root] }) }, NOW + firstMs);
-  return { then, later: session.handle({ kind: 'reply', id, outcome: done({ epoch: 'e', seq: 1, elements: [] }) }, NOW + secondMs) };
+  const then = input({ kind: 'reply', id, outcome: done({ epoch: 'e', seq: 1, elements: [root] }) }, NOW + firstMs);
+  return { then, later: input({ kind: 'reply', id, outcome: done({ epoch: 'e', seq: 1, elements: [] }) }, NOW + secondMs) };
 }
 
 test('hiro:G14 a traversal that takes longer than its limit is answered 408 by a socket, however many reads it needs', () => {
