@@ -1,5 +1,6 @@
 // `npm test [-- WORD… [--group static|unit|wire|system] [--name PATTERN] [--with containers] [--short]]`: runs all tests except the container
-// tests, or those of the groups (`--group` may be repeated), or the test files whose path contains one of the words. `npm run containers` runs only the container tests; `--short` skips the slow ones among them.
+// tests, or those of the groups (`--group` may be repeated), or the test files whose path contains one of the words. `npm run containers`
+// runs only the container tests; `--short` skips the slow ones among them.
 // The static checks are tests too, so that the runner's closing counts are complete.
 import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';

@@ -23,10 +23,7 @@ export interface RollingResult {
   readonly reconnects: number;
   /** For each restart, the time from the first disconnected client to the last. */
   readonly spreadMs: readonly number[];
-  /**
-   * The largest share of a replica's clients disconnected within a quarter of a second. Where this process stood still and saw what had
-   * happened meanwhile at once, the share that comes to a quarter of a second of that time.
-   */
+  /** The largest share of a replica's clients disconnected within a quarter of a second. */
   readonly crowded: number;
   /** The close codes that clients received, with counts. */
   readonly codes: ReadonlyMap<number, number>;
@@ -37,7 +34,6 @@ const SILENCE_MS = 30_000;
 /** How long a write may wait for its answer. */
 const ANSWER_MS = 30_000;
 const QUARTER_MS = 250;
-const TICK_MS = 20;
 
 export async function rollingRestart({ edge, clients, changesPerSecond, report }: RollingOptions): Promise<RollingResult> {
   await using stack = new AsyncDisposableStack();
@@ -101,7 +97,6 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
     outstanding.add(written);
   }, 1000 / changesPerSecond);
   stack.defer(() => clearInterval(writing));
-  const pauses = stack.use(new Pauses());
 
   const spreadMs: number[] = [];
   let crowded = 0;
@@ -115,10 +110,7 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
       .sort((a, b) => a - b);
     const [first = 0] = away;
     spreadMs.push((away.at(-1) ?? 0) - first);
-    for (const at of away) {
-      const near = away.filter((other) => other >= at && other < at + QUARTER_MS);
-      crowded = Math.max(crowded, (near.length / away.length) * (QUARTER_MS / (QUARTER_MS + pauses.before(at))));
-    }
+    for (const at of away) crowded = Math.max(crowded, away.filter((other) => other >= at && other < at + QUARTER_MS).length / away.length);
     report(
       `${away.length} clients were sent away within ${Math.round(spreadMs.at(-1) ?? 0)} ms; the replica ended after ${Math.round(performance.now() - began)} ms`,
     );
@@ -171,22 +163,5 @@ export async function rollingRestart({ edge, clients, changesPerSecond, report }
       watch: (): Watcher => new SagaWatcher(rotation, user, accessToken),
       write: (n: number) => call(`/users/${user}/properties`, { name: 'rolling', value: n }, accessToken),
     };
-  }
-}
-
-/** Notices when this process stands still: what happened meanwhile is seen at once. */
-class Pauses implements Disposable {
-  /** When the ticks were. */
-  readonly #ticks: number[] = [performance.now()];
-  readonly #timer = setInterval(() => this.#ticks.push(performance.now()), TICK_MS);
-
-  /** How long it had stood still when it saw something: what it sees can have happened since the tick before the last one. */
-  before(at: number): number {
-    const last = this.#ticks.findLastIndex((tick) => tick <= at);
-    return Math.max(0, at - (this.#ticks[last - 1] ?? at) - 2 * TICK_MS);
-  }
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
   }
 }

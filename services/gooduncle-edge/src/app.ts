@@ -35,7 +35,10 @@ export interface GoodUncleEdge extends Running {
 const KEEP_ALIVES_PER_SECOND = 30;
 const SUBPROTOCOL = 'gooduncle.v1';
 
-/** Starts the edge. It borrows the bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port or the topic rules cannot be used. */
+/**
+ * Starts the edge. It borrows the bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port
+ * or the topic rules cannot be used.
+ */
 export async function startGoodUncleEdge(
   config: Config<GoodUncleSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,

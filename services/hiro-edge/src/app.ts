@@ -44,7 +44,10 @@ export interface HiroEdge extends Running {
   readonly port: number;
 }
 
-/** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port is taken. */
+/**
+ * Composes the whole edge, top to bottom. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws
+ * `CannotStart` if the port is taken.
+ */
 export async function startHiroEdge(
   config: Config<HiroSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,

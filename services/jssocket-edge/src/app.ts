@@ -49,7 +49,10 @@ type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 
 const FAILURES_WINDOW_MS = 60_000;
 
-/** Starts the edge. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` for problems that the operator can fix. */
+/**
+ * Starts the edge. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` for
+ * problems that the operator can fix.
+ */
 export async function startJssocketEdge(
   config: Config<JssocketConfig>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'> & { terminate(): void },
