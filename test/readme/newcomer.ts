@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { watchOver } from '@polyedge/testkit/servers/watchdog';
 import { until } from '@polyedge/testkit/until';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -72,6 +73,8 @@ export class Newcomer implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#terminals.add(child);
+    // In a group of its own, it would outlive a test run that is aborted.
+    if (child.pid !== undefined) child.once('exit', watchOver(-child.pid, this.#above));
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
     return {

@@ -15,7 +15,7 @@ if [ -n "$2" ]; then sleep 0.2; rm -rf -- "$2"; fi
 
 /**
  * Prevents a server from outliving this process: a small shell in its own session stops the server when our end of the pipe closes.
- * `removeFolder` is deleted in that case. Returns a function that ends the watchdog; call it as soon as the server has ended.
+ * A negative `serverPid` is a process group. `removeFolder` is deleted in that case. Returns a function that ends the watchdog; call it as soon as the server has ended.
  */
 export function watchOver(serverPid: number, removeFolder: string | undefined): () => void {
   const watchdog: ChildProcess = spawn('/bin/sh', ['-c', script, 'polyedge-watchdog', String(serverPid), removeFolder ?? ''], {
