@@ -8,6 +8,7 @@ import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { openDatabases } from './owned-databases.ts';
 import { CannotCopy } from './postgres/backup.ts';
 import { backUpAll, restoreAll } from './postgres/backup-journals.ts';
+import { isPassing } from './postgres/link.ts';
 
 const [command, folder] = process.argv.slice(2);
 if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
@@ -16,7 +17,7 @@ if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
 }
 await using open = new AsyncDisposableStack();
 try {
-  const connections = openDatabases(open, { name: `graph-store-${command}`, max: 1 });
+  const connections = openDatabases(open, `graph-store-${command}`);
   const manifests = await (command === 'backup' ? backUpAll(connections, resolve(folder)) : restoreAll(connections, resolve(folder)));
   for (const [name, { seq, epoch, madeOn }] of manifests) {
     const of = name === MAIN ? '' : ` of the journal ${name}`;
@@ -27,8 +28,8 @@ try {
     );
   }
 } catch (error) {
-  const known =
-    error instanceof CannotCopy || error instanceof CannotStart || (error instanceof Error && 'code' in error && error.code === 'EEXIST');
+  // A folder that exists is refused by the system, in words that name it.
+  const known = error instanceof Error && (error instanceof CannotCopy || error instanceof CannotStart || isPassing(error));
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;
 }

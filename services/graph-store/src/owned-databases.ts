@@ -4,7 +4,6 @@ import { readConfig } from '@polyedge/service-kit/config';
 import { type Config, type Settings, url } from '@polyedge/service-kit/settings';
 import { settings } from './config.ts';
 import { journalsOf } from './journals.ts';
-import { connect, type Sql } from './postgres/connect.ts';
 import { Transactions } from './postgres/transactions.ts';
 
 /** The database of a journal, with the owner's URL if configured. */
@@ -37,23 +36,13 @@ function configured<S extends Settings>(wanted: S): Config<S> {
 }
 
 /**
- * Connects a command to the database of each journal, as its owner. Invalid settings end the process with status 2. The connections close
- * with `open`.
- * @param options.name the connections' name in PostgreSQL; `max`: number of connections per database
+ * Connects a command to the database of each journal, as its owner: sequential transactions on a connection that may break. Invalid settings
+ * end the process with status 2. The connections close with `open`.
+ * @param name the connections' name in PostgreSQL
  * @returns the connections by the journal's name
  */
-export function openDatabases(
-  open: AsyncDisposableStack,
-  { name: application, max }: { readonly name: string; readonly max: number },
-): Map<string, Sql> {
-  return new Map(
-    ownedDatabases().map(({ name, url }) => {
-      const sql = connect({ url, name: application, max });
-      open.defer(() => sql.end({ timeout: 2 }));
-      return [name, sql] as const;
-    }),
-  );
-}
+export const openDatabases = (open: AsyncDisposableStack, name: string): ReadonlyMap<string, Transactions> =>
+  new Map(ownedDatabases().map((database) => [database.name, connectTo(open, { url: database.url, name })]));
 
 /**
  * Statements of a copy may take long, but a process suspended inside a transaction must not block others for long. Reads use keys: with
@@ -61,21 +50,23 @@ export function openDatabases(
  */
 const MOVER_SESSION = { statement_timeout: '10min', idle_in_transaction_session_timeout: '10s', enable_seqscan: 'off', jit: 'off' };
 
-/** The same, as sequential transactions that survive a broken connection; plus one to the database of `main`, for the directory. */
-export function openTransactions(
+/** The same for a move; plus a connection to the database of `main`, for the directory. */
+export function openMoverDatabases(
   open: AsyncDisposableStack,
   name: string,
 ): { readonly directory: Transactions; readonly journals: ReadonlyMap<string, Transactions> } {
   const databases = ownedDatabases();
-  const connectTo = (url: string): Transactions => {
-    const transactions = new Transactions({ url, name, session: MOVER_SESSION });
-    open.defer(() => transactions.end());
-    return transactions;
-  };
+  const connected = (url: string): Transactions => connectTo(open, { url, name, session: MOVER_SESSION });
   return {
-    directory: connectTo(databases[0]?.url ?? ''),
-    journals: new Map(databases.map((database) => [database.name, connectTo(database.url)])),
+    directory: connected(databases[0]?.url ?? ''),
+    journals: new Map(databases.map((database) => [database.name, connected(database.url)])),
   };
+}
+
+function connectTo(open: AsyncDisposableStack, options: ConstructorParameters<typeof Transactions>[0]): Transactions {
+  const transactions = new Transactions(options);
+  open.defer(() => transactions.end());
+  return transactions;
 }
 
 /** The Redis of each journal; undefined if REDIS_URL is not set. Invalid settings end the process with status 2. It disconnects with `open`. */

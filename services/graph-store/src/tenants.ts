@@ -5,11 +5,12 @@
  * Redis. Called by `npm run polyedge -- tenants`.
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
-import { openDatabases, openRedis, openTransactions } from './owned-databases.ts';
+import { openDatabases, openMoverDatabases, openRedis } from './owned-databases.ts';
 import { goingOn } from './placing/going-on.ts';
 import { moveTenant } from './placing/move.ts';
 import { CannotPlace } from './placing/parties.ts';
 import { listTenants, placeTenant } from './placing/place.ts';
+import { isPassing } from './postgres/link.ts';
 
 /** Minimum interval between messages that differ only in numbers. */
 const SAY_EVERY_MS = 1000;
@@ -24,7 +25,7 @@ try {
   const name = 'graph-store-tenants';
   if (command === 'move' && tenant !== undefined && journal !== undefined) {
     const redis = openRedis(open, name);
-    const journals = { ...openTransactions(open, name), ...(redis === undefined ? {} : { redis }) };
+    const journals = { ...openMoverDatabases(open, name), ...(redis === undefined ? {} : { redis }) };
     const say = (sentence: string): void => console.log(sentence);
     const often = seldom(say);
     const moved = await goingOn(say, (wentOn) =>
@@ -38,15 +39,15 @@ try {
     );
     say(`the tenant ${tenant} ${moved.is === 'moved' ? 'is' : 'was'} in the journal ${journal}${moved.is === 'moved' ? '' : ' already'}`);
   } else if (command === 'place' && tenant !== undefined && journal !== undefined) {
-    const outcome = await placeTenant(openDatabases(open, { name, max: 2 }), tenant, journal);
+    const outcome = await placeTenant(openDatabases(open, name), tenant, journal);
     console.log(
       outcome === 'placed'
         ? `the tenant ${tenant} is in the journal ${journal}`
         : `the tenant ${tenant} was in the journal ${journal} already`,
     );
-  } else console.log(JSON.stringify(await listTenants(openDatabases(open, { name, max: 2 }))));
+  } else console.log(JSON.stringify(await listTenants(openDatabases(open, name))));
 } catch (error) {
-  const known = error instanceof CannotPlace || error instanceof CannotStart;
+  const known = error instanceof Error && (error instanceof CannotPlace || error instanceof CannotStart || isPassing(error));
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type SharedServer, sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { ConnectionLost } from '../src/postgres/link.ts';
 import { CallerGone, Pool, PoolFull } from '../src/postgres/pool.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
 import { type FaultyGateway, type Manner, openFaultyGateway } from './faulty-gateway.ts';
@@ -70,6 +71,28 @@ test('a transaction whose connection ends at any moment fails as a whole, and th
         });
       await transaction().catch(() => {});
       assert.equal(await transaction(), 'BEGIN,SELECT 1,COMMIT', `${manner} after ${messages} messages`);
+      await settled();
+      await transactions.end();
+    }
+  });
+  assert.deepEqual(uncaught, []);
+});
+
+test('work that goes on after its connection has ended sends nothing on it', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    for (let times = 0; times < 20; times += 1) {
+      const transactions = new Transactions({ url, name: 'lost' });
+      const work = transactions.run(async (connection) => {
+        await connection`begin`;
+        try {
+          setTimeout(() => gateway.endAll(manner), 10);
+          await connection`select pg_sleep(2)`;
+        } finally {
+          await connection`commit`;
+        }
+      });
+      await assert.rejects(work, ConnectionLost);
+      assert.equal(await transactions.run(async (connection) => (await connection`select 1`).count), 1);
       await settled();
       await transactions.end();
     }

@@ -1,12 +1,13 @@
 /** The tenants that a journal serves, changed by commands outside of its processes. */
-import type { Sql } from '../postgres/connect.ts';
+import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
+import type { Transactions } from '../postgres/transactions.ts';
 
 /** Tables with data of a tenant; all are empty for a new tenant. */
 const DATA = ['element', 'journal', 'consumer_group', 'content', 'series_value'] as const;
 
 /** The number of these tables that contain rows of a tenant. */
-export async function hasData(sql: Pick<Sql, 'unsafe'>, tenant: string): Promise<boolean> {
+export async function hasData(sql: Pick<Connection, 'unsafe'>, tenant: string): Promise<boolean> {
   for (const table of DATA) {
     const [row] = await sql.unsafe(`select 1 from ${table} where tenant = $1 limit 1`, [tenant]);
     if (row !== undefined) return true;
@@ -20,20 +21,20 @@ export async function hasData(sql: Pick<Sql, 'unsafe'>, tenant: string): Promise
  * @param when called while no batch is running; false: nothing is changed
  */
 export async function sendAway(
-  sql: Sql,
+  from: Transactions,
   tenant: string,
   journal: string,
-  when: (sql: Pick<Sql, 'unsafe'>) => Promise<boolean>,
+  when: (sql: Connection) => Promise<boolean>,
 ): Promise<boolean> {
-  return await sql.begin(async (transaction) => {
-    await transaction`select pg_advisory_xact_lock(${LOCK.batch})`;
-    if (!(await when(transaction))) return false;
-    await transaction`insert into away (tenant, journal) values (${tenant}, ${journal}) on conflict (tenant) do update set journal = excluded.journal`;
+  return await from.transact(async (sql) => {
+    await sql`select pg_advisory_xact_lock(${LOCK.batch})`;
+    if (!(await when(sql))) return false;
+    await sql`insert into away (tenant, journal) values (${tenant}, ${journal}) on conflict (tenant) do update set journal = excluded.journal`;
     return true;
   });
 }
 
 /** The journal serves the tenant again. */
-export async function takeBack(sql: Sql, tenant: string): Promise<void> {
-  await sql`delete from away where tenant = ${tenant}`;
+export async function takeBack(to: Transactions, tenant: string): Promise<void> {
+  await to.run((sql) => sql`delete from away where tenant = ${tenant}`);
 }

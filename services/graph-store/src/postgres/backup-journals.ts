@@ -7,9 +7,9 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MAIN } from '@polyedge/contracts/journal';
 import { backUp, CannotCopy, type Manifest, restore } from './backup.ts';
-import type { Sql } from './connect.ts';
+import type { Transactions } from './transactions.ts';
 
-type Journals = ReadonlyMap<string, Sql>;
+type Journals = ReadonlyMap<string, Transactions>;
 type Manifests = ReadonlyMap<string, Manifest>;
 
 /** Writes a backup to a new folder, which gets its final name when it is complete. */
@@ -21,7 +21,7 @@ export async function backUpAll(journals: Journals, folder: string): Promise<Man
   const partial = `${folder}.partial-${process.pid}`;
   await mkdir(partial, { recursive: false, mode: 0o700 });
   const manifests = new Map<string, Manifest>();
-  for (const [name, sql] of journals) manifests.set(name, await backUp(sql, join(partial, name)));
+  for (const [name, database] of journals) manifests.set(name, await backUp(database, join(partial, name)));
   if ((await placementsOf(main)) !== before)
     throw new CannotCopy(`a tenant was placed meanwhile, so the backup may lack it; repeat the backup and delete ${partial}`);
   const undone = await undoneMove(journals);
@@ -32,16 +32,16 @@ export async function backUpAll(journals: Journals, folder: string): Promise<Man
 }
 
 /** Changes whenever a tenant is placed. */
-async function placementsOf(main: Sql): Promise<number> {
-  const [row] = await main<{ version: number }[]>`select version from placement_version`;
+async function placementsOf(main: Transactions): Promise<number> {
+  const [row] = await main.run((sql) => sql<{ version: number }[]>`select version from placement_version`);
   if (row === undefined) throw new Error('the placements have no version');
   return row.version;
 }
 
 /** A tenant whose move was decided but is not in the placements yet: its copies may be from before and after the move. */
 async function undoneMove(journals: Journals): Promise<string | undefined> {
-  for (const sql of journals.values()) {
-    const [row] = await sql<{ tenant: string }[]>`select tenant from arrival where complete`;
+  for (const database of journals.values()) {
+    const [row] = await database.run((sql) => sql<{ tenant: string }[]>`select tenant from arrival where complete`);
     if (row !== undefined) return row.tenant;
   }
   return undefined;
@@ -57,9 +57,9 @@ export async function restoreAll(journals: Journals, folder: string): Promise<Ma
       `the backup holds the journal ${unknown}, for which POLYEDGE_ADMIN_JOURNALS and POLYEDGE_JOURNALS name no database`,
     );
   const manifests = new Map<string, Manifest>();
-  for (const [name, sql] of journals) {
+  for (const [name, database] of journals) {
     // A journal that is newer than the backup starts empty.
-    if (copied.includes(name)) manifests.set(name, await restore(sql, several ? join(folder, name) : folder));
+    if (copied.includes(name)) manifests.set(name, await restore(database, several ? join(folder, name) : folder));
   }
   return manifests;
 }

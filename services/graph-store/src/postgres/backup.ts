@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import type { Sql } from './connect.ts';
+import type { Connection } from './connect.ts';
 import { migrate, newEpoch } from './migrate.ts';
+import type { Transactions } from './transactions.ts';
 
 const MANIFEST = 'manifest.json';
 const FORMAT = 1;
@@ -34,16 +35,18 @@ export interface Manifest {
 }
 
 /** Writes a backup to a new folder, which gets its final name when it is complete. Writers are not blocked. */
-export async function backUp(sql: Sql, folder: string): Promise<Manifest> {
+export async function backUp(database: Transactions, folder: string): Promise<Manifest> {
   const partial = `${folder}.partial-${process.pid}`;
   // It contains password hashes and the sealed signing key.
   await mkdir(partial, { recursive: false, mode: 0o700 });
-  const manifest = await sql.begin('isolation level repeatable read read only', async (snapshot) => {
+  const manifest = await database.run(async (snapshot) => {
+    await snapshot`begin isolation level repeatable read read only`;
     const made = await describe(snapshot);
     for (const { name, columns } of made.tables) {
       const rows = await snapshot.unsafe(`copy (select ${list(columns)} from ${quoted(name)}) to stdout`).readable();
       await pipeline(read(rows), createGzip({ level: 1 }), createWriteStream(join(partial, `${name}.copy.gz`), { mode: 0o600 }));
     }
+    await snapshot`commit`;
     return made;
   });
   await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
@@ -60,9 +63,7 @@ async function* read(rows: Readable): AsyncGenerator<Buffer> {
   rows._read(0);
 }
 
-type Transaction = Parameters<Parameters<Sql['begin']>[1]>[0];
-
-async function describe(sql: Transaction): Promise<Manifest> {
+async function describe(sql: Connection): Promise<Manifest> {
   const [state] = await sql<
     { seq: number; epoch: string; partitions: number }[]
   >`select seq, epoch, partitions from sequencer, journal_identity`;
@@ -114,7 +115,7 @@ export class CannotCopy extends Error {}
  * Restores an empty database from a backup, as the owner of its tables, atomically. Throws `CannotCopy` if the database contains data, or
  * the backup is of a newer version. Migrations that are newer than the backup are applied by the next start.
  */
-export async function restore(sql: Sql, folder: string): Promise<Manifest> {
+export async function restore(database: Transactions, folder: string): Promise<Manifest> {
   const manifest: Manifest = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8').catch(() => '{}'));
   if (manifest.format !== FORMAT) throw new CannotCopy(`${folder} holds no backup that this version can read`);
   const names = [
@@ -123,16 +124,16 @@ export async function restore(sql: Sql, folder: string): Promise<Manifest> {
   ];
   const strange = names.find((name) => !NAME.test(name)) ?? manifest.parts.find(({ bound }) => !BOUND.test(bound))?.bound;
   if (strange !== undefined) throw new CannotCopy(`the manifest names something that is not ours: ${strange}`);
-  const [journal] = await sql<{ present: boolean }[]>`select to_regclass('journal') is not null as present`;
+  const [journal] = await database.run((sql) => sql<{ present: boolean }[]>`select to_regclass('journal') is not null as present`);
   if (journal?.present === true) {
-    const [row] = await sql`select 1 from journal limit 1`;
+    const [row] = await database.run((sql) => sql`select 1 from journal limit 1`);
     if (row !== undefined) throw new CannotCopy('the database is not empty: restore into a new one, or drop and create this one first');
   }
-  const applied = await sql.begin((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
+  const applied = await database.transact((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
   const missing = manifest.migrations.filter((number) => !applied.includes(number));
   if (journal?.present !== true && missing.length > 0)
     throw new CannotCopy(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);
-  await sql.begin(async (transaction) => {
+  await database.transact(async (transaction) => {
     await transaction.unsafe(`truncate ${manifest.tables.map(({ name }) => quoted(name)).join(', ')} cascade`);
     for (const { name, of, bound } of manifest.parts)
       await transaction.unsafe(`create table if not exists ${quoted(name)} partition of ${quoted(of)} ${bound}`);

@@ -4,8 +4,8 @@
  * `postgres` 3.4.9 keeps a connection object after its socket has ended and reconnects with it, which has bugs: a query in progress gets
  * the answers of the next connection; unsent text precedes the next handshake, which then hangs; fetching the types of arrays
  * (`fetch_types`) rejects where it cannot be caught, and so ends the process; statements that wait behind another are never answered; a
- * statement after the end writes to no socket. Therefore each connection has its own pool here, which ends with it; nothing is sent once it
- * has ended, and all waiting statements fail when it ends.
+ * statement after the end writes to no socket, and so ends the process. Therefore each connection has its own pool here, which ends with
+ * it; all waiting statements fail when it ends, and further ones are refused.
  */
 import type { Socket } from 'node:net';
 import { type Connection, type ConnectOptions, connect, isAnswer, type Sql } from './connect.ts';
@@ -13,6 +13,8 @@ import { type Issuer, issuerOf, Pipeline } from './pipeline.ts';
 
 /** Time-out of connecting. */
 const OPEN_MS = 10_000;
+
+const LOST = 'the connection to PostgreSQL was lost';
 
 /** The connection broke, or could not be made. Its statement may or may not have taken effect. */
 export class ConnectionLost extends Error {}
@@ -59,7 +61,7 @@ export class Link {
     }
   }
 
-  /** Whether it has ended. Statements sent afterwards are never answered. */
+  /** Whether it has ended. Statements of `connection` throw `ConnectionLost` afterwards; those of `issuer` may never be answered. */
   get gone(): boolean {
     return this.#gone;
   }
@@ -80,7 +82,7 @@ export class Link {
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
       work.then(resolve, reject).finally(() => this.#waiting.delete(reject));
-      if (this.#gone) reject(new ConnectionLost('the connection to PostgreSQL was lost'));
+      if (this.#gone) reject(new ConnectionLost(LOST));
     });
   }
 
@@ -96,14 +98,32 @@ export class Link {
   async #open(prepare: (issuer: Issuer) => Promise<void>): Promise<void> {
     // Not `reserve()` first: the library never resolves it on a connection that it opens for it.
     await this.#pool`select 1`;
-    const connection = await this.#pool.reserve();
+    const connection = this.#whileOpen(await this.#pool.reserve());
     this.#issuer = this.#socket === undefined ? issuerOf(connection) : new Pipeline(this.#socket);
     await prepare(this.#issuer);
     this.#connection = connection;
   }
 
+  /** The same connection, which refuses everything once it has ended. */
+  #whileOpen(connection: Connection): Connection {
+    return new Proxy(connection, {
+      apply: (target, self, values) => {
+        this.#mustBeOpen();
+        return Reflect.apply(target, self, values);
+      },
+      get: (target, name) => {
+        this.#mustBeOpen();
+        return Reflect.get(target, name);
+      },
+    });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#gone) throw new ConnectionLost(LOST);
+  }
+
   #lost(): void {
-    this.end('the connection to PostgreSQL was lost');
+    this.end(LOST);
     this.#options.onClose?.();
   }
 }
