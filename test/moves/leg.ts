@@ -64,7 +64,7 @@ interface LegOptions {
 export async function runLeg(options: LegOptions): Promise<Leg> {
   const { system, bus, random, tenant, target } = options;
   const began = performance.now();
-  const probe = new Probe(bus, tenant);
+  using probe = new Probe(bus, tenant);
   let mover: ChildProcess | undefined;
   const strikes = new Strikes(options.strikes, random, (fault) =>
     fault === 'the mover' ? Promise.resolve(mover?.kill('SIGKILL') === true) : killServer(options, fault),
@@ -76,16 +76,22 @@ export async function runLeg(options: LegOptions): Promise<Leg> {
     if (!reached.has(at)) reached.set(at, Math.round(performance.now() - began));
     strikes.reach(at);
   };
-  for (;;) {
-    if (performance.now() > began + LEG_MS) throw new Error(`the move to ${target} is not done: ${output.slice(-2000)}`);
-    mover = startMover(system, tenant, target, (text) => {
-      output += text;
-      for (const at of way.heard(text)) reach(at);
-    });
-    setTimeout(() => reach(0), MOVER_STARTS_MS);
-    const [code] = await once(mover, 'exit');
-    if (code === 0) break;
-    if (code !== null) throw new Error(`the mover ended with ${code}: ${output.slice(-2000)}`);
+  try {
+    for (;;) {
+      if (performance.now() > began + LEG_MS) throw new Error(`the move to ${target} is not done: ${output.slice(-2000)}`);
+      mover = startMover(system, tenant, target, (text) => {
+        output += text;
+        for (const at of way.heard(text)) reach(at);
+      });
+      setTimeout(() => reach(0), MOVER_STARTS_MS);
+      const [code] = await once(mover, 'exit');
+      if (code === 0) break;
+      if (code !== null) throw new Error(`the mover ended with ${code}: ${output.slice(-2000)}`);
+    }
+  } catch (error) {
+    // What is being killed is started again before its owner disposes of it.
+    await strikes.end().catch(() => {});
+    throw error;
   }
   const ms = Math.round(performance.now() - began);
   const { struck, awayMs } = await strikes.end();

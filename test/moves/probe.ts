@@ -12,6 +12,7 @@ export class Probe {
   readonly #done: Promise<void>;
   #longestMs = 0;
   #stopped = false;
+  #disposed = false;
 
   constructor(bus: Bus, tenant: string) {
     this.#bus = bus;
@@ -26,9 +27,14 @@ export class Probe {
     return Math.round(this.#longestMs);
   }
 
+  /** Ends it without another write, which a leg that has failed may never get. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+  }
+
   async #run(): Promise<void> {
     let last = performance.now();
-    for (let acknowledged = false; !(this.#stopped && acknowledged); ) {
+    for (let acknowledged = false; !(this.#stopped && acknowledged) && !this.#disposed; ) {
       const missing = { type: 'test/Probe', id: 'probe', attributes: {} };
       const request = requestOf({ op: 'update', target: { id: 'probe' }, set: { on: Date.now() }, ifMissing: missing });
       const reply = await this.#bus.request(

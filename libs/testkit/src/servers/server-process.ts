@@ -19,7 +19,7 @@ export type RunningServer = AsyncDisposable & {
   stop(): Promise<void>;
   /** SIGKILL to it and all its children; resolves when they are gone. Keeps its data. */
   kill(): Promise<void>;
-  /** Starts it on the same data and port, after `stop` or `kill` or while it runs; resolves when it answers. */
+  /** Starts it on the same data and port, after `stop` or `kill` or while it runs; resolves when it answers. Fails after disposal. */
   restart(): Promise<void>;
   /** SIGSTOP to it and all its children. */
   pause(): void;
@@ -193,6 +193,7 @@ class ServerProcess implements RunningServer {
 
   async restart(): Promise<void> {
     await this.stop();
+    if (this.#disposed) throw new Error(`${this.#definition.name} was disposed of.`);
     await this.start();
   }
 
