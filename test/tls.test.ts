@@ -1,13 +1,14 @@
 /** TLS to NATS, Redis and PostgreSQL and on an edge's own port, with certificates made for the test. */
 import assert from 'node:assert/strict';
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { makeCertificates } from '@polyedge/testkit/certificates';
 import { freePort } from '@polyedge/testkit/servers/free-port';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
@@ -17,68 +18,6 @@ import { startService } from '@polyedge/testkit/servers/service';
 import postgres from 'postgres';
 import { WebSocket } from 'ws';
 
-/** An authority and a certificate for 127.0.0.1 that it signed, in PEM files. */
-function makeCertificates(folder: string, name: string) {
-  const at = (file: string) => join(folder, `${name}-${file}`);
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-  const ca = at('ca.pem');
-  openssl(
-    ...[
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name} authority`,
-    ],
-    '-keyout',
-    at('ca-key.pem'),
-    '-out',
-    ca,
-  );
-  openssl(
-    ...[
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-subj',
-      '/CN=127.0.0.1',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1,DNS:localhost',
-    ],
-    '-keyout',
-    at('key.pem'),
-    '-out',
-    at('request.pem'),
-  );
-  openssl(
-    'x509',
-    '-req',
-    '-days',
-    '2',
-    '-in',
-    at('request.pem'),
-    '-CA',
-    ca,
-    '-CAkey',
-    at('ca-key.pem'),
-    '-CAcreateserial',
-    '-copy_extensions',
-    'copy',
-    '-out',
-    at('cert.pem'),
-  );
-  return { ca, cert: at('cert.pem'), key: at('key.pem') };
-}
-
 test('services use TLS to NATS, Redis and PostgreSQL, reject servers of another authority, and serve clients over TLS', async () => {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-tls-'));
@@ -87,9 +26,7 @@ test('services use TLS to NATS, Redis and PostgreSQL, reject servers of another 
   const { ca, cert, key } = makeCertificates(folder, 'ours');
   const foreign = makeCertificates(folder, 'foreign');
   // PostgreSQL's account must own its key.
-  const postgresKey = makeCertificates(folder, 'postgres');
-  const account = postgresPrograms().user;
-  if (account !== undefined) for (const file of [postgresKey.cert, postgresKey.key]) chownSync(file, account.uid, account.gid);
+  const postgresKey = makeCertificates(folder, 'postgres', postgresPrograms().user);
 
   const tlsPort = await freePort();
   const [nats, redis, database] = await Promise.all([

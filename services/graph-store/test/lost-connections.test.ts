@@ -1,8 +1,14 @@
 /** Connections to PostgreSQL that end at any moment and in any manner: nothing of theirs is left behind, and the next one serves. */
 import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { makeCertificates } from '@polyedge/testkit/certificates';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import { postgresPrograms } from '@polyedge/testkit/servers/postgres-programs';
 import { type SharedServer, sharedPostgres } from '@polyedge/testkit/servers/shared';
-import { ConnectionLost } from '../src/postgres/link.ts';
+import { ConnectionLost, isPassing } from '../src/postgres/link.ts';
 import { CallerGone, Pool, PoolFull } from '../src/postgres/pool.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
 import { type FaultyGateway, type Manner, openFaultyGateway } from './faulty-gateway.ts';
@@ -97,6 +103,38 @@ test('work that goes on after its connection has ended sends nothing on it', asy
       await transactions.end();
     }
   });
+  assert.deepEqual(uncaught, []);
+});
+
+test('so it is over TLS, where the library sends the statements of a batch', async () => {
+  await using parts = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-lost-'));
+  parts.defer(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o711);
+  const { ca, cert, key } = makeCertificates(folder, 'postgres', postgresPrograms().user);
+  const encrypted = parts.use(await startPostgres({ settings: { ssl: 'on', ssl_cert_file: cert, ssl_key_file: key } }));
+  const gateway = parts.use(await openFaultyGateway(encrypted.port));
+  const url = `${encrypted.url.replace(`:${encrypted.port}`, `:${gateway.port}`)}?sslrootcert=${ca}`;
+  for (const manner of ['reset', 'end'] as const) {
+    for (let times = 0; times < 20; times += 1) {
+      const transactions = new Transactions({ url, name: 'lost' });
+      const work = transactions.run(async (_, issuer) => {
+        try {
+          await issuer.issue('begin');
+          setTimeout(() => gateway.endAll(manner), times);
+          for (;;) await Promise.all([issuer.issue('select 1'), issuer.issue('select $1::int as n', ['1'])]);
+        } finally {
+          // The first one that fails is waited for, as in a batch.
+          const [first] = [issuer.issue('select 1'), issuer.issue('commit')];
+          await first;
+        }
+      });
+      await assert.rejects(work, isPassing);
+      assert.equal(await transactions.run(async (connection) => (await connection`select 1`).count), 1);
+      await settled();
+      await transactions.end();
+    }
+  }
   assert.deepEqual(uncaught, []);
 });
 

@@ -87,7 +87,7 @@ export class Pipeline implements Issuer {
     const answer = new Promise<StatementAnswer>((done, failed) => {
       this.#issued.push({ statement, values, described: known === undefined, rows: [], done, failed });
     });
-    // A caller that issues several waits for all of them.
+    // A caller that issues several waits for the first one that fails.
     answer.catch(() => {});
     // The caller declares the type of the rows; it is not checked.
     return answer as Promise<StatementAnswer<Row>>;
@@ -178,10 +178,16 @@ function complete({ statement, rows, done, failed }: Issued, command: string): v
 
 /** The same on a connection whose bytes only the library can access. */
 export function issuerOf(connection: Connection): Issuer {
-  const issue = async <Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> => {
+  const answered = async <Row>(text: string, values: readonly string[], once: boolean): Promise<StatementAnswer<Row>> => {
     // `execute()` sends it now, so that it is after earlier statements and before later ones.
     const rows = await connection.unsafe<(Row & object)[]>(text, [...values], { prepare: !once }).execute();
     return { rows, command: rows.command };
+  };
+  const issue = <Row>(text: string, values: readonly string[] = [], once = false): Promise<StatementAnswer<Row>> => {
+    const answer = answered<Row>(text, values, once);
+    // A caller that issues several waits for the first one that fails.
+    answer.catch(() => {});
+    return answer;
   };
   return {
     issue,
