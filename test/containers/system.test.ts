@@ -290,7 +290,7 @@ function tryAll(engine: Engine): void {
       say(`${EARLIER} is up`);
       const rotation = (name: string): Rotation => new Rotation(upgraded.ports.get(name) ?? []);
       await using connected = await connectClients(rotation);
-      const load = await Load.start(connected.edges);
+      using load = await Load.start(connected.edges);
       await upgraded.use(root);
       await upgraded.build();
       await upgraded.up();

@@ -56,9 +56,14 @@ export class Load {
     }
   }
 
+  /** Stops the writers. */
+  [Symbol.dispose](): void {
+    this.#going = false;
+  }
+
   /** Stops the writers, and waits until what is promised is heard, within a bound. */
   async end(): Promise<LoadResult> {
-    this.#going = false;
+    this[Symbol.dispose]();
     await this.#writers;
     const problems = [...this.#failures];
     const lines: string[] = [];

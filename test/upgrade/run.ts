@@ -65,7 +65,7 @@ export async function upgrade(checkout: string, seconds: number, report: (line: 
   const rotations = new Map([...running].map(([name, replicas]) => [name, new Rotation(replicas.map(({ port }) => port))]));
   const rotationOf = (name: string): Rotation => rotations.get(name) ?? new Rotation([]);
   const { edges } = parts.use(await connectClients(rotationOf));
-  const load = await Load.start(edges);
+  using load = await Load.start(edges);
   report('clients of all five protocols listen');
 
   const prepared = spawnSync(process.execPath, [prepareProgram], {

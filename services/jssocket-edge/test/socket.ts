@@ -39,14 +39,15 @@ export class Socket {
     this.ws.on('error', () => {});
   }
 
-  /** Waits until something holds; a minute is a failure that shows what was received. */
-  async until<T>(holds: () => T | undefined | false): Promise<T> {
+  /** Waits until something holds; a minute is a failure that shows what was received. So is the end of the socket, if it is `needed`. */
+  async until<T>(holds: () => T | undefined | false, needed = false): Promise<T> {
     const deadline = Date.now() + PATIENCE_MS;
     for (;;) {
       const value = holds();
       if (value !== undefined && value !== false) return value;
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`did not happen; received ${this.texts.slice(-20).join('\n')}, closed ${JSON.stringify(this.closed)}`);
+      if (left <= 0 || (needed && this.closed !== undefined))
+        throw new Error(`did not happen; received ${this.texts.slice(-20).join('\n')}, closed ${JSON.stringify(this.closed)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(left, 100));
         this.#wake = () => {
@@ -58,7 +59,7 @@ export class Socket {
   }
 
   async open(): Promise<this> {
-    await this.until(() => this.ws.readyState === WebSocket.OPEN);
+    await this.until(() => this.ws.readyState === WebSocket.OPEN, true);
     return this;
   }
 
@@ -68,7 +69,7 @@ export class Socket {
 
   /** The next message that was not taken yet, as text. */
   async text(): Promise<string> {
-    const text = await this.until(() => this.texts[this.#taken]);
+    const text = await this.until(() => this.texts[this.#taken], true);
     this.#taken += 1;
     return text;
   }
