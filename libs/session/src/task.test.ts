@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { graphGet } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { ask, type Question, write } from './questions.ts';
+import { call, type Question, write } from './questions.ts';
 import { type Task, Tasks } from './task.ts';
 
 /** Says what is asked under which id, and how tasks end. */
 function runner(atMost = 4) {
   return new Tasks<Question, string, string, string>(
     {
-      ask: (id, question, owner) => `${owner} asks ${question.kind} as ${id}`,
+      perform: (id, question, owner) => `${owner} asks ${question.kind} as ${id}`,
       done: (result, owner) => `${owner} ends with ${result}`,
     },
     atMost,
@@ -17,7 +17,7 @@ function runner(atMost = 4) {
 }
 
 function* readThenWrite(): Task<Question, string> {
-  const found = yield* ask(graphGet, { tenant: 't' }, { ids: ['a'] });
+  const found = yield* call(graphGet, { tenant: 't' }, { ids: ['a'] });
   if (!found.ok) return found.failure.code;
   const written = yield* write('create', []);
   return written.ok ? `${found.value.seq} and ${written.value.last}` : written.failure.code;

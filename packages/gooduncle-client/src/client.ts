@@ -198,7 +198,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
       this.#tell({ kind: 'unsubscribe', id });
     });
     this.#lives.set(id, live);
-    this.#tell({ kind: 'subscribe', id, wanted: { text, sort, limit, hidden } });
+    this.#tell({ kind: 'subscribe', id, request: { text, sort, limit, hidden } });
     return live as Live<unknown> as Live<Resource<Topics[Topic]>>;
   }
 
@@ -227,7 +227,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     const id = this.#ids;
     return new Promise((resolve) => {
       this.#answers.set(id, resolve);
-      this.#tell({ kind: 'ask', id, question: { kind, text, repeatable, ...more } });
+      this.#tell({ kind: 'request', id, question: { kind, text, repeatable, ...more } });
     });
   }
 

@@ -48,11 +48,11 @@ export class ClientSession {
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#subscriptions = new Subscriptions({
-      ask: ({ id, order, name, text, notBefore }) =>
+      subscribe: ({ id, order, name, text, notBefore }) =>
         this.#ask('subscribe', id, `${text.slice(0, -1)},"subscription":"${name}"}`, { order, ref: name, notBefore }),
       withdraw: (name) => this.#withdraw(name),
       slowDown: () => this.#outbox.pause(this.#at, settings.random()),
-      tell: (id, update) => this.#effects.push({ do: 'update', id, update }),
+      notify: (id, update) => this.#effects.push({ do: 'update', id, update }),
       backOffMs: (failures) => this.#backOffMs(failures),
       reconnect: (why) => this.#lost(undefined, why),
     });
@@ -77,14 +77,14 @@ export class ClientSession {
       case 'hurry':
         this.#connectAt = this.#at;
         break;
-      case 'ask':
+      case 'request':
         this.#question(input.id, input.question);
         break;
       case 'subscribe':
         this.#count += 1;
-        this.#subscriptions.add(input.id, this.#count, input.wanted);
+        this.#subscriptions.add(input.id, this.#count, input.request);
         if (this.#state === 'closed') this.#subscriptions.end(input.id, failure('closed'));
-        else if (isTooLarge(input.wanted.text)) this.#subscriptions.end(input.id, tooLarge());
+        else if (isTooLarge(input.request.text)) this.#subscriptions.end(input.id, tooLarge());
         break;
       case 'unsubscribe':
         this.#subscriptions.remove(input.id);
@@ -247,7 +247,7 @@ export class ClientSession {
     // It has timed out, or belongs to an earlier connection.
     if (item === undefined) return;
     if (text === undefined) {
-      this.#outbox.takeBack(ref);
+      this.#outbox.cancel(ref);
       this.#refuseLogin(item, failure('forbidden', 'there was no token'));
       return;
     }
@@ -274,7 +274,7 @@ export class ClientSession {
   }
 
   #withdraw(name: string): void {
-    if (this.#outbox.takeBack(name) || !this.#isConnected) return;
+    if (this.#outbox.cancel(name) || !this.#isConnected) return;
     this.#count += 1;
     const ref = `u${name}`;
     this.#ask('unsubscribe', 0, `{"type":"unsubscribe","subscription":"${name}","ref":"${ref}"}`, { order: this.#count, ref });

@@ -13,7 +13,7 @@ import { type Keys, makeSeal } from './accounts/keys.ts';
 import { PARALLEL_HASHES } from './accounts/password.ts';
 import { answerAccounts, publishPlacement, publishRevocation } from './bus/accounts.ts';
 import type { settings } from './config.ts';
-import { type JournalPart, patienceOf } from './journal-part.ts';
+import { databaseWait, type JournalPart } from './journal-part.ts';
 import { exportLogins } from './metrics.ts';
 import { placementsVersion, readPlacements } from './postgres/placements.ts';
 import { whenReachable } from './postgres/when-reachable.ts';
@@ -55,7 +55,7 @@ export async function prepareDirectory(
     onRevoked: (revocation) => publishRevocation(bus, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await whenReachable(patienceOf(config, context.log), () =>
+  const { defaultScope } = await whenReachable(databaseWait(config, context.log), () =>
     bootstrap(sql, executor, directory, vertices, administrator),
   );
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);

@@ -24,12 +24,12 @@ export interface RunHandler {
 }
 
 /** A reserved place in a process. */
-export interface Taken {
+export interface Reservation {
   begin(order: Omit<Order, 'to' | 'run'>): void;
   /** Delivers the answer of an API call to the run. */
-  settle(call: number, good: boolean, json: string): void;
+  reply(call: number, good: boolean, json: string): void;
   /** Gives the place back; nothing was started. */
-  giveBack(): void;
+  release(): void;
 }
 
 export interface PoolOptions {
@@ -107,7 +107,7 @@ export class Pool {
   }
 
   /** Reserves a place for a run. Exactly one of `ended` and `crashed` follows, unless it is given back. */
-  place(run: Placed, wallMs: number, handler: RunHandler): Taken {
+  place(run: Placed, wallMs: number, handler: RunHandler): Reservation {
     let place = this.#free(run);
     if (place === undefined) {
       if (this.#count(run.alone) >= this.#most(run.alone)) this.#idle(run.alone)?.process.end('another tenant needs the place');
@@ -127,8 +127,8 @@ export class Pool {
         }
         process.send({ to: 'run', run: id, ...order });
       },
-      settle: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
-      giveBack: () => {
+      reply: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
+      release: () => {
         if (runs.delete(id)) this.#options.onRoom();
       },
     };

@@ -25,7 +25,7 @@ class World {
       if (effect.do === 'lost') this.lost.push(effect);
       if (effect.do !== 'call') continue;
       this.calls.push(effect.call);
-      effects.push(...this.machine.handle({ kind: 'answer', ask: effect.ask, outcome: this.#answer(effect.call) }, this.#at));
+      effects.push(...this.machine.handle({ kind: 'reply', id: effect.id, outcome: this.#answer(effect.call) }, this.#at));
     }
   }
 
@@ -46,7 +46,7 @@ class World {
         return done(new Map([[MEMBER, EDGE]]));
       case 'take':
         return done(
-          call.wanted.map(({ partition }) =>
+          call.requests.map(({ partition }) =>
             this.held.includes(partition) ? { partition, is: 'held', leftMs: 1000 } : { partition, is: 'taken', fence: 1, position: 0 },
           ),
         );

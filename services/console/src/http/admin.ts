@@ -8,7 +8,7 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
 import { deleteGroup, findGroups, resetGroup } from '../live/groups.ts';
-import { addKey, createAccount, forgiveAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
+import { addKey, clearFailedLogins, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
 import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
 import { framesOf } from './frames.ts';
 import { edit, open, openChange, search } from './graph.ts';
@@ -90,7 +90,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('POST', '/api/accounts', (who, { body, ip }) => createAccount(options, who, body, ip));
   route('PUT', '/api/accounts/:id', (who, { params, body, ip }) => updateAccount(options, who, idOf(params), body, ip));
   route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));
-  route('POST', '/api/accounts/:id/forgive', (who, { params }) => forgiveAccount(options, who, idOf(params)));
+  route('POST', '/api/accounts/:id/forgive', (who, { params }) => clearFailedLogins(options, who, idOf(params)));
   route('POST', '/api/accounts/:id/keys', (who, { params, body }) => addKey(options, who, idOf(params), body));
   route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
 }

@@ -42,7 +42,7 @@ export class Accounts {
   /** The user with this name and password. */
   async login(username: string, password: string, address: string): Promise<Outcome<Account>> {
     const body = { username, proof: proofOf(password), protocol: SPACE, app: SPACE, address: address.slice(0, 128) };
-    const outcome = await this.#rest.ask(accountsLogin, {}, body);
+    const outcome = await this.#rest.request(accountsLogin, {}, body);
     if (!outcome.ok) return outcome;
     const { account } = outcome.value;
     return account.tenant === this.#tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
@@ -138,11 +138,11 @@ export class Accounts {
   }
 
   #read<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    return this.#rest.askUntilAnswered(channel, { tenant: this.#tenant }, body);
+    return this.#rest.requestWithRetries(channel, { tenant: this.#tenant }, body);
   }
 
   #ask<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    return this.#rest.ask(channel, { tenant: this.#tenant }, body);
+    return this.#rest.request(channel, { tenant: this.#tenant }, body);
   }
 }
 
