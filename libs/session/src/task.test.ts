@@ -27,7 +27,7 @@ const read: Outcome<unknown> = done({ epoch: 'e', seq: 7, elements: [] });
 
 test('a task resumes with the outcome of each question, and its result follows the last one', () => {
   const tasks = runner();
-  assert.equal(tasks.start('1', readThenWrite(), 'ann'), 'ann asks ask as 1');
+  assert.equal(tasks.start('1', readThenWrite(), 'ann'), 'ann asks call as 1');
   assert.equal(tasks.resume('1', read), 'ann asks write as 1');
   assert.equal(tasks.resume('1', done({ first: 8, last: 9, operations: [] })), 'ann ends with 7 and 9');
   assert.equal(tasks.resume('1', read), undefined, 'it is over');
@@ -58,5 +58,5 @@ test('more tasks than allowed are not started, and after the end no outcome find
   assert.throws(() => tasks.start('2', readThenWrite(), 'bob'), RangeError);
   tasks.end();
   assert.equal(tasks.resume('1', read), undefined);
-  assert.equal(tasks.start('2', readThenWrite(), 'bob'), 'bob asks ask as 2');
+  assert.equal(tasks.start('2', readThenWrite(), 'bob'), 'bob asks call as 2');
 });

@@ -117,7 +117,7 @@ export class Subscriptions {
     if (subscription === undefined) return;
     subscription.state = 'ended';
     this.#forget(subscription);
-    this.#tell(subscription, undefined, why);
+    this.#notify(subscription, undefined, why);
   }
 
   take(name: string, response: Response, at: number): void {
@@ -152,7 +152,7 @@ export class Subscriptions {
     if (loading === undefined) {
       subscription.version = version ?? subscription.version;
       this.#present(subscription);
-      this.#tell(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
+      this.#notify(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
     } else if (synced === true) {
       subscription.shown = loading;
       subscription.loading = undefined;
@@ -160,7 +160,7 @@ export class Subscriptions {
       subscription.state = 'synced';
       subscription.syncedAt = at;
       this.#present(subscription);
-      this.#tell(subscription, 'reset');
+      this.#notify(subscription, 'reset');
     }
     return true;
   }
@@ -192,7 +192,7 @@ export class Subscriptions {
     const wasSynced = subscription.state === 'synced';
     if (wasSynced) subscription.state = 'stale';
     this.#begin(subscription, notBefore);
-    if (wasSynced || why !== undefined) this.#tell(subscription, undefined, why);
+    if (wasSynced || why !== undefined) this.#notify(subscription, undefined, why);
   }
 
   #begin(subscription: Subscription, notBefore: number): void {
@@ -210,7 +210,7 @@ export class Subscriptions {
     this.#byName.delete(subscription.name);
   }
 
-  #tell({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
+  #notify({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
     this.#host.notify(id, { rows, state, version, change, failure: why });
   }
 

@@ -211,7 +211,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#listeningForCores = true;
     if (step.kind === 'request') {
       counts.requested += 1;
-      effects.push(...this.#bus.ask(step.core, this.#id, step.data));
+      effects.push(...this.#bus.logIn(step.core, this.#id, step.data));
     }
     return effects;
   }
