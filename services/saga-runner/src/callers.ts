@@ -91,17 +91,17 @@ async function callScript(
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
   if (outcome.is !== 'returned' || outcome.response === undefined) {
     // The caller is anonymous: details are visible only to those who may read the runnable call.
-    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
+    return done({ ...failureAnswer({ status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
   }
   const { response } = outcome;
   const bytes = Buffer.from(response.body, 'base64');
   if (error !== null || bytes.length > MAX_SCRIPT_BODY)
-    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error' }), call });
+    return done({ ...failureAnswer({ status_code: 500, name: 'Internal Server Error' }), call });
   return done({ status: response.status, headers: response.headers, ...encodeBody(bytes), call });
 }
 
-function plainAnswer(status: number, body: object) {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), encoding: 'utf8' as const };
+function failureAnswer(body: object) {
+  return { status: 500, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), encoding: 'utf8' as const };
 }
 
 /** The `body` passed to a script: text that is not JSON, or is nested too deeply, stays text. */

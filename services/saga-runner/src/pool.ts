@@ -42,7 +42,6 @@ export interface PoolOptions {
   onRoom(): void;
   onEnd(reason: string): void;
   bundle(hash: string): string | undefined;
-  now?(): number;
 }
 
 export interface PoolStats {
@@ -78,13 +77,11 @@ export class Pool {
   /** A spare process for the next run that is alone: starting one takes a quarter of a second of CPU time. */
   #spare: Place | undefined;
   readonly #look: NodeJS.Timeout;
-  readonly #now: () => number;
   #runs = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
     this.#look = setInterval(() => this.#overdue(), LOOK_MS);
   }
 
@@ -116,7 +113,7 @@ export class Pool {
     const { process, runs, bundles } = place;
     this.#runs += 1;
     const id = this.#runs;
-    runs.set(id, { handler, until: this.#now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
+    runs.set(id, { handler, until: performance.now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
     return {
       begin: (order) => {
         for (const hash of Object.values(order.packages)) {
@@ -244,7 +241,7 @@ export class Pool {
   }
 
   #overdue(): void {
-    const now = this.#now();
+    const now = performance.now();
     for (const place of [...this.#places]) {
       for (const { until } of place.runs.values()) {
         if (now > until) {

@@ -11,17 +11,14 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
-  accountsPlaced,
   accountsPlacements,
   accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
   accountsRevoke,
-  accountsRevoked,
   accountsUpdate,
   type KeySet,
   type Placements,
-  type Revocation,
 } from '@polyedge/contracts/bus/accounts';
 import { done, failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
@@ -134,9 +131,3 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
   ];
   return { responders, stop: () => clearInterval(timer) };
 }
-
-/** Publishes a revocation to every edge. */
-export const publishRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
-
-/** Announces a new version of the placements to every service. */
-export const publishPlacement = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });

@@ -38,9 +38,7 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
     ),
     bus.respond(groupClaim, (request, { deadline }) => outcomeOf(() => positions.claim(request, deadline))),
     bus.respond(groupCommit, (request, { deadline }) => outcomeOf(() => positions.commit(request, deadline))),
-    bus.respond(groupList, (_request, { tenant, deadline }) =>
-      outcomeOf(() => inTenant(tenant, (name) => positions.list(name, deadline))),
-    ),
+    bus.respond(groupList, (_request, { tenant, deadline }) => outcomeOf(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
     bus.respond(groupReset, (request, { tenant, deadline }) =>
       outcomeOf(() => inTenant(tenant, async (name) => notified(name, await positions.reset(name, request, deadline)))),
     ),
