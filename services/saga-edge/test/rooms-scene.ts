@@ -6,12 +6,13 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { rest, type Session, session } from './client.ts';
-import { boss, open, system, url } from './saga-scene.ts';
+import { boss, open, started, system, url } from './saga-scene.ts';
 
 export let bus: Bus;
 let scope: string;
 
 before(async () => {
+  await started;
   const connected = await connectNatsBus({
     url: system.natsUrl,
     service: 'runner',
