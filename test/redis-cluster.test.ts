@@ -13,7 +13,7 @@ const PARTITIONS = 16;
 test('partitions on three servers are written and read together, after one was killed as well; other epochs are dropped on all of them', async () => {
   await using cluster = await startRedisCluster();
   await using parts = new AsyncDisposableStack();
-  for (const line of redisAcl((service) => `>p-${service}`)) await cluster.tell('ACL', 'SETUSER', ...line.split(' ').slice(1));
+  for (const line of redisAcl((service) => `>p-${service}`)) await cluster.command('ACL', 'SETUSER', ...line.split(' ').slice(1));
   const connectAs = (user: string) => {
     const url = Object.assign(new URL(cluster.url), { username: user, password: `p-${user}` });
     const client = connectRedis({ url: url.href, name: 'test', onError: () => {} });
@@ -45,7 +45,7 @@ test('partitions on three servers are written and read together, after one was k
   );
   await until(
     'partitions are on all primaries and replicas',
-    async () => (await cluster.tell('DBSIZE')).every((size) => Number(size) > 0),
+    async () => (await cluster.command('DBSIZE')).every((size) => Number(size) > 0),
     { mayThrow: true },
   );
 

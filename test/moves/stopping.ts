@@ -3,8 +3,8 @@
  * statement alone.
  */
 import { MAIN } from '@polyedge/contracts/journal';
-import { goingOn } from '../../services/graph-store/src/placing/going-on.ts';
 import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
+import { withRetries } from '../../services/graph-store/src/placing/with-retries.ts';
 import { Transactions } from '../../services/graph-store/src/postgres/transactions.ts';
 
 class Killed extends Error {}
@@ -69,8 +69,8 @@ export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE
   const connections = new Map([...urls].map(([name, url]) => [name, new SteppingTransactions(url, counter)]));
   const directory = new SteppingTransactions(urls.get(MAIN) ?? '', counter);
   try {
-    const silent = { say: () => {}, often: () => {} };
-    const moved = await goingOn(
+    const silent = { log: () => {}, progress: () => {} };
+    const moved = await withRetries(
       () => {},
       () =>
         moveTenant(

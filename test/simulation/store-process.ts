@@ -68,7 +68,7 @@ export class StoreProcess {
     });
     this.#answer();
     this.bus.onStatus((status) => this.#publisher.handle({ kind: status }));
-    this.#journalBus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publisher.handle({ kind: 'heard', seq }));
+    this.#journalBus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#publisher.handle({ kind: 'notified', seq }));
     this.process.soon(() => this.#publisher.handle({ kind: 'connected' }));
   }
 
@@ -173,7 +173,7 @@ export class StoreProcess {
   #performExecutor(effect: ExecutorEffect): void {
     switch (effect.do) {
       case 'call':
-        this.#askDatabase(effect.ask, effect.call);
+        this.#askDatabase(effect.id, effect.call);
         break;
       case 'begin-soon':
         this.process.soon(() => this.#execute({ kind: 'begin', lane: effect.lane }));
@@ -191,10 +191,10 @@ export class StoreProcess {
     }
   }
 
-  #askDatabase(ask: number, call: ExecutorCall): void {
+  #askDatabase(id: number, call: ExecutorCall): void {
     const { chance, time } = this.#world;
     const answer = (ms: number, outcome: Outcome<ExecutorReplies[ExecutorCall['call']]>): void =>
-      void this.process.after(ms, () => this.#execute({ kind: 'answer', ask, outcome }));
+      void this.process.after(ms, () => this.#execute({ kind: 'reply', id, outcome }));
     if (call.call === 'pause') {
       answer(call.ms, done(undefined));
       return;

@@ -58,12 +58,12 @@ export class StorePublisher {
   #perform(effect: PublisherEffect): void {
     switch (effect.do) {
       case 'call':
-        this.#call(effect.ask, effect.call);
+        this.#call(effect.id, effect.call);
         break;
       case 'publish':
         this.#send(effect);
         break;
-      case 'tell':
+      case 'notify':
         this.#journalBus.publish(graphCommitted, {}, { seq: effect.seq });
         break;
       case 'wake':
@@ -98,12 +98,12 @@ export class StorePublisher {
   }
 
   /** Sent now, in force later, answered later still; of some calls nobody hears what became of them. */
-  #call(ask: number, call: PublisherCall): void {
+  #call(id: number, call: PublisherCall): void {
     const { chance, time, lostAnswers } = this.#world;
     const answer = (outcome: Outcome<unknown>, ms = 1 + chance.below(5)): void =>
-      void this.#process.after(ms, () => this.handle({ kind: 'answer', ask, outcome }));
+      void this.#process.after(ms, () => this.handle({ kind: 'reply', id, outcome }));
     if (call.call === 'flush') {
-      void this.#bus.flush(2000).then((flushed) => this.handle({ kind: 'answer', ask, outcome: flushed.ok ? done(undefined) : flushed }));
+      void this.#bus.flush(2000).then((flushed) => this.handle({ kind: 'reply', id, outcome: flushed.ok ? done(undefined) : flushed }));
       return;
     }
     const connection = CONNECTIONS[call.call] ?? 'redis';
@@ -142,11 +142,11 @@ export class StorePublisher {
         database.renew(name, call.fence, call.publishedSeq, -1);
         return undefined;
       case 'settle': {
-        if (bug === 'epoch-unnoticed') return { epoch: database.epoch, witnessed: !redis.isAway };
+        if (bug === 'epoch-unnoticed') return { epoch: database.epoch, comparedWithRedis: !redis.isAway };
         const { epoch, changed } = database.settle();
         if (changed) this.#world.note(`a new epoch begins: ${epoch}`);
         if (changed) this.#world.judge.newEpoch();
-        return { epoch, witnessed: !redis.isAway };
+        return { epoch, comparedWithRedis: !redis.isAway };
       }
       case 'newest':
         return database.seq;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { danglingIn, glossaryOf, type Pages, rowsOf, sectionsOf } from './references.ts';
+import { avoidedWordsOf, danglingIn, exportedNamesIn, glossaryOf, type Pages, rowsOf, sectionsOf, wordsOfName } from './references.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -41,6 +41,38 @@ suite('references', () => {
         assert.ok(found, `${term}: the code has no ${name}`);
       }
     }
+  });
+});
+
+suite('names', () => {
+  test('no exported name contains a word that the glossary avoids', () => {
+    const { words, except } = avoidedWordsOf(read('docs/glossary.md'));
+    assert.ok(words.size > 10);
+    const files = filesOf('{libs,services,packages}/*/{src,page}/**/*.{ts,tsx}').filter((path) => !path.endsWith('.test.ts'));
+    const names = files.flatMap((path) => exportedNamesIn(read(path)).map((name) => ({ path, name })));
+    assert.ok(names.length > 1000);
+    assert.deepEqual(
+      names.filter(({ name }) => wordsOfName(name).some((word) => words.has(word)) && !except.has(name)),
+      [],
+    );
+    for (const name of except)
+      assert.ok(
+        names.some((one) => one.name === name),
+        `nothing exports ${name} any more`,
+      );
+  });
+
+  test('names are exported ones with their fields, and are taken apart at capitals and underscores', () => {
+    assert.deepEqual(
+      exportedNamesIn('export const A_b = 1;\nexport async function askTwo() {}\nexport function* it() {}\nconst own = 1;\n'),
+      ['A_b', 'askTwo', 'it'],
+    );
+    const fields =
+      'export interface A {\n  readonly b: string;\n  tell(): void;\n}\nclass Own {\n  heard(): void {}\n}\nexport type C =\n  | { readonly d: 1 };\n';
+    assert.deepEqual(exportedNamesIn(fields), ['A', 'b', 'tell', 'C', 'd']);
+    assert.deepEqual(wordsOfName('askTwoHTTPThings_MAX'), ['ask', 'two', 'http', 'things', 'max']);
+    const page = 'Exported names do not contain: `ask`,\n`told`.\n\nChannels keep the names `xTold`.\n';
+    assert.deepEqual(avoidedWordsOf(page), { words: new Set(['ask', 'told']), except: new Set(['xTold']) });
   });
 });
 

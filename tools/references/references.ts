@@ -90,6 +90,36 @@ function titleIds(path: string, source: string, pages: Pages): string[] {
   return missing;
 }
 
+/** The words that exported names do not contain, and the names that may: two paragraphs of the glossary. */
+export const avoidedWordsOf = (page: string): { readonly words: ReadonlySet<string>; readonly except: ReadonlySet<string> } => ({
+  words: quotedIn(page, 'Exported names do not contain'),
+  except: quotedIn(page, 'Channels keep the names'),
+});
+
+const quotedIn = (page: string, start: string): ReadonlySet<string> => {
+  const paragraph = page.split('\n\n').find((text) => text.startsWith(start)) ?? '';
+  return new Set([...paragraph.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word));
+};
+
+/** The names that a file exports at its top level, and the fields and methods of its exported classes and types. */
+export function exportedNamesIn(source: string): readonly string[] {
+  const names: string[] = [];
+  // A declaration lasts until the next line that begins at the margin, other than with its own end.
+  for (const [declaration, kind = '', name = ''] of source.matchAll(EXPORTED)) {
+    names.push(name);
+    if (!['class', 'interface', 'type'].includes(kind)) continue;
+    for (const [, field, method] of declaration.matchAll(FIELD)) names.push(field ?? method ?? '');
+  }
+  return names;
+}
+
+const EXPORTED = /^export (?:abstract |async )*(function\*?|const|class|interface|type) (\w+).*(?:\n(?![^\s})|&]).*)*/gm;
+const FIELD = /\breadonly (\w+)\??:|^ {2}(?:async |get |set |static |\*)*(\w+)\??[:(<]/gm;
+
+/** The words of a name in camel case, in small letters: `MAX_FRAMES` and `maxFrames` are `max`, `frames`. */
+export const wordsOfName = (name: string): readonly string[] =>
+  (name.match(/[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+/g) ?? []).map((word) => word.toLowerCase());
+
 /** The terms of the glossary, each with its names or files in the code. */
 export const glossaryOf = (page: string): { readonly term: string; readonly names: readonly string[] }[] =>
   [...page.matchAll(/^- \*\*([^*]+)\*\*((?:.|\n {2})*)/gm)].map(([, term = '', text = '']) => ({

@@ -82,7 +82,7 @@ function compare(before: unknown, now: unknown, at: string, direction: Direction
 }
 
 function compareProperties(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Report): void {
-  const [old, fresh] = [objectAt(before, 'properties'), objectAt(now, 'properties')];
+  const [old, fresh] = [propertiesOf(before), propertiesOf(now)];
   for (const name of new Set([...Object.keys(old), ...Object.keys(fresh)])) {
     const path = `${at}/properties/${name}`;
     if (!Object.hasOwn(old, name))
@@ -95,8 +95,8 @@ function compareProperties(before: JsonObject, now: JsonObject, at: string, dire
 /** Compares whether a property of both versions is required. */
 function compareRequired(before: JsonObject, now: JsonObject, at: string, direction: Direction, add: Report): void {
   const [old, fresh] = [requiredOf(before), requiredOf(now)];
-  const properties = objectAt(before, 'properties');
-  for (const name of Object.keys(objectAt(now, 'properties'))) {
+  const properties = propertiesOf(before);
+  for (const name of Object.keys(propertiesOf(now))) {
     if (!Object.hasOwn(properties, name) || old.has(name) === fresh.has(name)) continue;
     if (fresh.has(name)) add(direction === 'to-older', `${at}/properties/${name}: became required`);
     else add(direction === 'from-older', `${at}/properties/${name}: became optional`);
@@ -125,7 +125,7 @@ function byMark(alternatives: readonly unknown[]): Map<string, unknown> {
 function markOf(schema: unknown): string | undefined {
   if (!isObject(schema)) return undefined;
   if ('const' in schema) return JSON.stringify(schema.const);
-  for (const [name, property] of Object.entries(objectAt(schema, 'properties'))) {
+  for (const [name, property] of Object.entries(propertiesOf(schema))) {
     if (isObject(property) && 'const' in property) return `${name}=${JSON.stringify(property.const)}`;
   }
   return undefined;
@@ -141,10 +141,7 @@ function isWider(keyword: string, before: unknown, now: unknown): boolean {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
-const objectAt = (value: JsonObject, key: string): JsonObject => {
-  const found = value[key];
-  return isObject(found) ? found : {};
-};
+const propertiesOf = ({ properties }: JsonObject): JsonObject => (isObject(properties) ? properties : {});
 const requiredOf = (schema: JsonObject): ReadonlySet<unknown> => new Set(Array.isArray(schema.required) ? schema.required : []);
 
 /** Equality of JSON values, regardless of the order of members. */

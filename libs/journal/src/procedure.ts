@@ -9,17 +9,17 @@ import type { Outcome } from '@polyedge/contracts/errors';
 
 export type Procedure<Call, Result = void> = Generator<Call, Result, Outcome<unknown>>;
 
-/** Makes the function with which the procedures of one machine call: `const outcome = yield* ask({ call: … })`. */
-export const asking = <Calls extends { readonly call: keyof Replies }, Replies>() =>
-  function* ask<Call extends Calls>(call: Call): Procedure<Calls, Outcome<Replies[Call['call']]>> {
+/** Makes the function with which the procedures of one machine call: `const outcome = yield* id({ call: … })`. */
+export const callFunction = <Calls extends { readonly call: keyof Replies }, Replies>() =>
+  function* call<Call extends Calls>(request: Call): Procedure<Calls, Outcome<Replies[Call['call']]>> {
     // The driver answers every call with a reply of its type: this is the only cast.
-    return (yield call) as Outcome<Replies[Call['call']]>;
+    return (yield request) as Outcome<Replies[Call['call']]>;
   };
 
 /** The effect of a call: the driver answers with an input of kind `answer`. */
 export interface CallEffect<Call> {
   readonly do: 'call';
-  readonly ask: number;
+  readonly id: number;
   readonly call: Call;
 }
 
@@ -43,17 +43,17 @@ export class Procedures<Call> {
     this.#advance(procedure, owner, procedure.next({ ok: true, value: undefined }));
   }
 
-  answered(ask: number, outcome: Outcome<unknown>): void {
-    const waiting = this.#waiting.get(ask);
+  resume(id: number, outcome: Outcome<unknown>): void {
+    const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
-    this.#waiting.delete(ask);
+    this.#waiting.delete(id);
     this.#advance(waiting.procedure, waiting.owner, waiting.procedure.next(outcome));
   }
 
   cancel(owner: object): void {
-    for (const [ask, waiting] of this.#waiting) {
+    for (const [id, waiting] of this.#waiting) {
       if (waiting.owner !== owner) continue;
-      this.#waiting.delete(ask);
+      this.#waiting.delete(id);
       waiting.procedure.return();
     }
   }
@@ -62,6 +62,6 @@ export class Procedures<Call> {
     if (done === true) return;
     this.#calls += 1;
     this.#waiting.set(this.#calls, { procedure, owner });
-    this.#effects.push({ do: 'call', ask: this.#calls, call: value });
+    this.#effects.push({ do: 'call', id: this.#calls, call: value });
   }
 }

@@ -2,7 +2,7 @@
 import { graphGet, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
-import { ask, write } from '@polyedge/session/questions';
+import { call, write } from '@polyedge/session/questions';
 import { type Creator, isObject, TITLE, TYPES, toMessage } from './elements.ts';
 import { type SagaError, sagaError, toError, unprocessable } from './errors.ts';
 import { answer, type Caller, type ParsedPost, refuse, type Work } from './work.ts';
@@ -70,7 +70,7 @@ function attachmentsOf(value: Json | undefined): JsonObject[] | undefined {
 export function* postMessage(post: MessagePost, caller: Caller, creator: Creator = { type: caller.way }): Work {
   const { tenant } = caller;
   const ids = [...new Set([post.sender, ...post.users, ...post.bots])];
-  const taking = yield* ask(graphGet, { tenant }, { ids });
+  const taking = yield* call(graphGet, { tenant }, { ids });
   if (!taking.ok) return refuse(toError(taking.failure));
   const found = new Map(taking.value.elements.flatMap((element) => (element === null ? [] : [[element.id, element] as const])));
   const missing =

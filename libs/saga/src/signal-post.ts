@@ -2,7 +2,7 @@
 import { graphQuery, type Operation } from '@polyedge/contracts/bus/graph';
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import type { Json } from '@polyedge/query/json';
-import { ask, write } from '@polyedge/session/questions';
+import { call, write } from '@polyedge/session/questions';
 import {
   attribute,
   both,
@@ -57,7 +57,7 @@ export function* postSignal({ kind, parent, name, value }: SignalPost, caller: C
     at: Math.floor(caller.at),
   };
   const scripts = both(ofType(TYPES.script), equal(attribute('path'), path), equal(attribute('enabled'), true));
-  const found = yield* ask(graphQuery, { tenant: caller.tenant }, { filter: scripts, limit: 1, fields: [] });
+  const found = yield* call(graphQuery, { tenant: caller.tenant }, { filter: scripts, limit: 1, fields: [] });
   if (!found.ok) return refuse(toError(found.failure));
   const isKept = found.value.elements.length > 0;
   const written = yield* write('signal', isKept ? toKeep(signal, path) : toCheck(signal, path));

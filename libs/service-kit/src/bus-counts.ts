@@ -11,7 +11,7 @@ export interface BusCounts {
   lateReplies: number;
   published: number;
   /** Messages received. */
-  heard: number;
+  received: number;
   /** Messages that were not JSON or broke their channel's schema. */
   malformed: number;
   /** Messages not published: over a limit, or no connection. */
@@ -31,7 +31,7 @@ export const newBusCounts = (): BusCounts => ({
   skewed: 0,
   lateReplies: 0,
   published: 0,
-  heard: 0,
+  received: 0,
   malformed: 0,
   unsent: 0,
   thrown: 0,

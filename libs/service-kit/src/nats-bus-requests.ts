@@ -107,7 +107,7 @@ export class NatsRequests {
     return this.#pending.size;
   }
 
-  ask<Reply>(
+  request<Reply>(
     channel: RequestChannel<string, never, Reply>,
     subject: string,
     body: unknown,

@@ -155,7 +155,7 @@ class ConnectedBus implements NatsBus {
       this.counts.failures += 1;
       return Promise.resolve(failed('unavailable', 'not connected to NATS'));
     }
-    return this.#requests.ask(channel, subject, body, options);
+    return this.#requests.request(channel, subject, body, options);
   }
 
   respond<Address extends string, Request, Reply>(

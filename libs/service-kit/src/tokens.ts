@@ -24,11 +24,7 @@ import { Revocations } from './revocations.ts';
 export interface VerifierOptions {
   readonly bus: Bus;
   readonly log?: Log;
-  /** Default `polyedge`, the audience of all our tokens. */
-  readonly audience?: string;
   readonly openId?: OpenIdOptions | undefined;
-  /** Maximum number of cached tokens (default 10,000). */
-  readonly maxCached?: number;
   /** Milliseconds since 1970; for tests. */
   readonly now?: () => number;
 }
@@ -38,14 +34,13 @@ const REFRESH_MS = 2_000;
 const UNKNOWN_MS = 30_000;
 const MAX_UNKNOWN = 1_000;
 const MAX_KEYS = 64;
+const MAX_CACHED = 10_000;
 const RETRY_MS = 500;
 
 export class Verifier {
   readonly #bus: Bus;
   readonly #log: Log;
-  readonly #audience: string;
   readonly #now: () => number;
-  readonly #maxCached: number;
   readonly #openIdIssuer: string | undefined;
   readonly #openId: ((token: string) => Promise<Outcome<Principal>>) | undefined;
   readonly #revocations = new Revocations();
@@ -64,9 +59,7 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     this.#bus = options.bus;
     this.#log = options.log ?? silentLog;
-    this.#audience = options.audience ?? TOKEN_AUDIENCE;
     this.#now = options.now ?? Date.now;
-    this.#maxCached = options.maxCached ?? 10_000;
     this.#openIdIssuer = options.openId?.issuer;
     this.#openId = options.openId === undefined ? undefined : openIdVerifier(options.openId);
   }
@@ -127,7 +120,7 @@ export class Verifier {
     if (outcome.ok) {
       this.#cached.set(name, outcome.value);
       for (const oldest of this.#cached.keys()) {
-        if (this.#cached.size <= this.#maxCached) break;
+        if (this.#cached.size <= MAX_CACHED) break;
         this.#cached.delete(oldest);
       }
     }
@@ -159,7 +152,7 @@ export class Verifier {
         algorithms: [TOKEN_ALGORITHM],
         typ: TOKEN_TYPE,
         issuer: TOKEN_ISSUER,
-        audience: this.#audience,
+        audience: TOKEN_AUDIENCE,
         clockTolerance: SKEW_MS / 1_000,
         currentDate: new Date(this.#now()),
       });

@@ -3,7 +3,7 @@ import type { Parameters } from '@polyedge/contracts/subject';
 import type { BusCall } from './session.ts';
 
 /** Builds a request. Its body and the parameters of its address are checked against the types of the channel. */
-export function call<Address extends string, Request, Reply>(
+export function busCall<Address extends string, Request, Reply>(
   channel: RequestChannel<Address, Request, Reply>,
   parameters: Parameters<Address>,
   body: Request,

@@ -16,7 +16,7 @@ export class Output<Frame> {
   }
 
   /** Returns the effects collected since the last call. */
-  taken(): readonly Effect<Frame>[] {
+  take(): readonly Effect<Frame>[] {
     const effects = this.#effects ?? NOTHING;
     this.#effects = undefined;
     return effects;

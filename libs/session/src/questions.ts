@@ -5,12 +5,12 @@ import type { RequestChannel } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Parameters } from '@polyedge/contracts/subject';
-import { call } from './call.ts';
+import { busCall } from './call.ts';
 import type { BusCall, Effect, OwnOrder } from './session.ts';
 import type { Task } from './task.ts';
 
-export interface RequestQuestion {
-  readonly kind: 'ask';
+export interface CallQuestion {
+  readonly kind: 'call';
   readonly call: BusCall;
   /** Sent without waiting for the session's earlier writes. */
   readonly unordered?: boolean;
@@ -23,7 +23,7 @@ export interface WriteQuestion {
   readonly operations: MutationRequest['operations'];
 }
 
-export type Question = RequestQuestion | WriteQuestion;
+export type Question = CallQuestion | WriteQuestion;
 
 /** Verifies a credential. Only sessions support it. */
 export interface Authenticate {
@@ -36,11 +36,11 @@ export interface Authenticate {
 const ORDERED = {};
 
 /** A task of one question. A class, because `yield*` is cheaper with it than with a generator, and nearly every request is one question. */
-class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
-  readonly #question: Asked;
-  #asked = false;
+class OneQuestion<Yielded, Reply> implements Task<Yielded, Outcome<Reply>> {
+  readonly #question: Yielded;
+  #started = false;
 
-  constructor(question: Asked) {
+  constructor(question: Yielded) {
     this.#question = question;
   }
 
@@ -48,9 +48,9 @@ class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
     return this;
   }
 
-  next(...[outcome]: [] | [Outcome<unknown>]): IteratorResult<Asked, Outcome<Reply>> {
-    if (!this.#asked || outcome === undefined) {
-      this.#asked = true;
+  next(...[outcome]: [] | [Outcome<unknown>]): IteratorResult<Yielded, Outcome<Reply>> {
+    if (!this.#started || outcome === undefined) {
+      this.#started = true;
       return { done: false, value: this.#question };
     }
     // The driver has validated the outcome (a reply against the schema of its channel), and runners pass it on unchanged. This is the only
@@ -59,14 +59,14 @@ class OneQuestion<Asked, Reply> implements Task<Asked, Outcome<Reply>> {
   }
 }
 
-/** Sends a request to a channel: `const found = yield* ask(graphGet, { tenant }, { ids })`. */
-export function ask<Address extends string, Request, Reply>(
+/** Sends a request to a channel: `const found = yield* call(graphGet, { tenant }, { ids })`. */
+export function call<Address extends string, Request, Reply>(
   channel: RequestChannel<Address, Request, Reply>,
   parameters: Parameters<Address>,
   body: Request,
   { unordered = false }: { readonly unordered?: boolean } = ORDERED,
-): Task<RequestQuestion, Outcome<Reply>> {
-  return new OneQuestion({ kind: 'ask', call: call(channel, parameters, body), unordered });
+): Task<CallQuestion, Outcome<Reply>> {
+  return new OneQuestion({ kind: 'call', call: busCall(channel, parameters, body), unordered });
 }
 
 /**
@@ -82,7 +82,7 @@ export function authenticate(credential: string, { adopt }: { readonly adopt: bo
 }
 
 /** A question that only one protocol has. Its runner answers with a `Value`. */
-export const question = <Asked, Value>(asked: Asked): Task<Asked, Outcome<Value>> => new OneQuestion(asked);
+export const question = <Yielded, Value>(yielded: Yielded): Task<Yielded, Outcome<Value>> => new OneQuestion(yielded);
 
 /** The account and app that a runner writes for. */
 export interface Author {

@@ -83,7 +83,7 @@ export type Effect<Out> =
   /** Verifies a credential; the outcome is the input `authenticated` with this id. With `adopt` the principal becomes the connection's. */
   | { readonly do: 'authenticate'; readonly id: string; readonly credential: string; readonly adopt: boolean }
   /** Sends a request over the bus. A read waits for the session's earlier writes, unless `unordered`. */
-  | { readonly do: 'request'; readonly id: string; readonly call: BusCall; readonly unordered?: boolean; readonly timeoutMs?: number }
+  | { readonly do: 'request'; readonly id: string; readonly call: BusCall; readonly unordered?: boolean }
   /**
    * Writes. The writes of a session take effect in the order of their effects, and each is answered by its own `written`. The driver adds
    * the operation id and retries for up to 60 seconds while the outcome is unknown.

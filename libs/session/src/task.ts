@@ -20,7 +20,7 @@ export interface Task<Question, Result = void> {
 /** Carries out questions for `Tasks`. `Effects` is what the owner returns for a question or a result. */
 export interface TaskHost<Question, Result, Owner, Effects> {
   /** Carries out a question. Its outcome must be passed to `Tasks.resume` with this id, exactly once. */
-  ask(id: string, question: Question, owner: Owner): Effects;
+  perform(id: string, question: Question, owner: Owner): Effects;
   /** The task has returned. */
   done(result: Result, owner: Owner): Effects;
 }
@@ -51,7 +51,7 @@ export class Tasks<Question, Result, Owner, Effects> {
     const step = task.next();
     if (step.done === true) return this.#host.done(step.value, owner);
     this.#waiting.set(id, { task, owner });
-    return this.#host.ask(id, step.value, owner);
+    return this.#host.perform(id, step.value, owner);
   }
 
   /** Resumes a task with the outcome of its question; undefined if no task waits under this id. */
@@ -60,7 +60,7 @@ export class Tasks<Question, Result, Owner, Effects> {
     if (waiting === undefined) return undefined;
     const { task, owner } = waiting;
     const step = task.next(outcome);
-    if (step.done !== true) return this.#host.ask(id, step.value, owner);
+    if (step.done !== true) return this.#host.perform(id, step.value, owner);
     this.#waiting.delete(id);
     return this.#host.done(step.value, owner);
   }

@@ -26,7 +26,7 @@ export interface EdgeSurroundings {
   readonly hasFailed: boolean;
   note(line: string): void;
   /** An edge says that members of a group moved. */
-  tell(from: GroupsEdge, group: string): void;
+  notify(from: GroupsEdge, group: string): void;
 }
 
 interface SimulatedMember {
@@ -102,8 +102,8 @@ export class GroupsEdge {
     this.handle({ kind: 'announced', epoch, seq });
   }
 
-  /** Another edge says that members of a group moved. */
-  hear(name: string): void {
+  /** Another edge reports that members of a group moved. */
+  notified(name: string): void {
     const group = this.#listening.get(name);
     if (group !== undefined) this.later(this.#world.chance.below(20), () => this.handle({ kind: 'moved', group }));
   }
@@ -165,7 +165,7 @@ export class GroupsEdge {
     this.#members.delete(member.name);
   }
 
-  #give({ member: name, batch, changes }: Extract<GroupsEffect, { do: 'give' }>): void {
+  #give({ member: name, batch, changes }: Extract<GroupsEffect, { do: 'deliver' }>): void {
     const member = this.#members.get(name);
     if (member === undefined) return;
     const { judge, store, time, bug } = this.#world;
@@ -205,9 +205,9 @@ export class GroupsEdge {
   #perform(effect: GroupsEffect): void {
     switch (effect.do) {
       case 'call':
-        this.#call(effect.ask, effect.call);
+        this.#call(effect.id, effect.call);
         break;
-      case 'give':
+      case 'deliver':
         this.#give(effect);
         break;
       case 'lost': {
@@ -223,7 +223,7 @@ export class GroupsEdge {
         for (const [name, group] of this.#listening) if (group === effect.group) this.#listening.delete(name);
         break;
       case 'notify':
-        this.#world.tell(this, effect.name);
+        this.#world.notify(this, effect.name);
         break;
       case 'note':
         this.#world.note(effect.sentence);
@@ -243,11 +243,11 @@ export class GroupsEdge {
   }
 
   /** Asks, and answers after a while. An answer may be lost although the question was not: then nobody knows what happened. */
-  #call(ask: number, call: GroupCall): void {
+  #call(id: number, call: GroupCall): void {
     const { chance, time, servers } = this.#world;
     const there = chance.below(8);
     const back = chance.below(8);
-    const answer = (outcome: Outcome<unknown>, ms = back): void => this.later(ms, () => this.handle({ kind: 'answer', ask, outcome }));
+    const answer = (outcome: Outcome<unknown>, ms = back): void => this.later(ms, () => this.handle({ kind: 'reply', id, outcome }));
     time.after(there, () => {
       const away = isOfRedis(call) ? this.redisAwayUntil : this.#world.storeAwayUntil;
       if (away > time.now) {

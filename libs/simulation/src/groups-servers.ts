@@ -55,7 +55,7 @@ export class GroupServers {
       case 'alive':
         return done(this.#redis.alive(call.edges));
       case 'take':
-        return done(this.#redis.take(call.group, call.owner, termMs, call.freeForMs, call.wanted));
+        return done(this.#redis.take(call.group, call.owner, termMs, call.freeForMs, call.requests));
       case 'hold': {
         const ahead = this.#bug === 'position-of-a-copy-believed';
         const held = ahead ? call.held.map((one) => ({ ...one, position: one.position + 3 })) : call.held;

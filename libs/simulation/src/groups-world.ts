@@ -75,8 +75,8 @@ export class GroupsWorld implements EdgeSurroundings {
     if (this.#timeline.length > KEPT_LINES) this.#timeline.shift();
   }
 
-  tell(from: GroupsEdge, group: string): void {
-    for (const other of this.#living) if (other !== from && other.listensTo(group) && !this.chance.percent(5)) other.hear(group);
+  notify(from: GroupsEdge, group: string): void {
+    for (const other of this.#living) if (other !== from && other.listensTo(group) && !this.chance.percent(5)) other.notified(group);
   }
 
   run(): ObservedDelivery {

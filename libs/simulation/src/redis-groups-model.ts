@@ -3,7 +3,7 @@
  * test runs the same calls against a real Redis and compares every answer.
  */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
-import type { OwnedLease, Taken, Wanted } from '@polyedge/journal/groups/messages';
+import type { LeaseRequest, OwnedLease, Taken } from '@polyedge/journal/groups/messages';
 
 interface Lease {
   fence: number;
@@ -68,7 +68,7 @@ export class RedisGroupsModel {
     return new Map(this.#members.get(group));
   }
 
-  take(group: number, owner: string, termMs: number, freeForMs: number, wanted: readonly Wanted[]): Taken[] {
+  take(group: number, owner: string, termMs: number, freeForMs: number, wanted: readonly LeaseRequest[]): Taken[] {
     const now = this.#now();
     return wanted.map(({ partition, above }) => {
       const key = `${group}/${partition}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { graphGet } from '@polyedge/contracts/bus/graph';
-import { call } from '@polyedge/session/call';
+import { busCall } from '@polyedge/session/call';
 import type { Effect, Protocol } from '@polyedge/session/session';
 import { runTranscript } from './transcript.ts';
 
@@ -15,7 +15,7 @@ const protocol: Protocol<string, string, object> = {
         const idle = { do: 'set-timer', name: 'idle', ms: 10_000 } as const;
         switch (input.kind) {
           case 'frame':
-            return [idle, { do: 'request', id: input.frame, call: call(graphGet, { tenant: 't' }, { ids: [input.frame] }) }];
+            return [idle, { do: 'request', id: input.frame, call: busCall(graphGet, { tenant: 't' }, { ids: [input.frame] }) }];
           case 'undecodable':
             return [{ do: 'send', frame: { problem: input.problem } }];
           case 'reply':

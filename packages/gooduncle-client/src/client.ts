@@ -78,7 +78,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
       patienceMs: options.patienceMs ?? PATIENCE_MS,
     });
     for (const name of GOOD_MOMENTS) events.addEventListener?.(name, this.#hurry);
-    this.#tell({ kind: 'tick' });
+    this.#handle({ kind: 'tick' });
   }
 
   get status(): Status {
@@ -108,7 +108,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
           return undefined;
         }
       });
-      return rolesOf(await this.#ask('upgrade', {}, { login, fresh: true }));
+      return rolesOf(await this.#request('upgrade', {}, { login, fresh: true }));
     }
     const by =
       'token' in credentials
@@ -118,12 +118,12 @@ export class GoodUncle<Topics extends object = AnyTopics> {
             password: 'passwordHash' in credentials ? credentials.passwordHash : sha256(credentials.password),
           };
     const login = `${'user' in by ? `user ${by.user}` : 'token'}/${role ?? ''}`;
-    return rolesOf(await this.#ask('upgrade', { ...by, role }, { login }));
+    return rolesOf(await this.#request('upgrade', { ...by, role }, { login }));
   }
 
   /** Gives up all roles. Subscriptions keep the roles they were made with until the next reconnection. */
   async downgrade(): Promise<Result<Roles>> {
-    return rolesOf(await this.#ask('downgrade', {}));
+    return rolesOf(await this.#request('downgrade', {}));
   }
 
   /**
@@ -137,7 +137,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     options: { readonly once?: string | false } = {},
   ): Promise<Result<Created<Resource<Topics[Topic]>>>> {
     const once = options.once === false ? undefined : (options.once ?? randomName());
-    const outcome = await this.#ask('create', { topic, params, once }, { repeatable: once !== undefined });
+    const outcome = await this.#request('create', { topic, params, once }, { repeatable: once !== undefined });
     if (!outcome.ok) return outcome;
     return { ok: true, resource: outcome.response.payload as Resource<unknown> as Resource<Topics[Topic]>, version: versionOf(outcome) };
   }
@@ -145,7 +145,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   /** Reads resources as of one commit. No match is an empty list. */
   async read<Topic extends TopicOf<Topics>>(query: ReadQuery<Topic, Topics[Topic]>): Promise<Result<Found<Resource<Topics[Topic]>>>> {
     const { topic, criteria = {}, fields, sort, limit, after } = query;
-    const outcome = await this.#ask('read', { topic, criteria, fields, sort, limit, after });
+    const outcome = await this.#request('read', { topic, criteria, fields, sort, limit, after });
     if (!outcome.ok) return outcome;
     const { version, cursor } = outcome.response;
     return { ok: true, rows: outcome.rows as readonly Resource<unknown>[] as readonly Resource<Topics[Topic]>[], version, cursor };
@@ -155,7 +155,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     topic: Topic,
     criteria: Criteria<Topics[Topic]> = {},
   ): Promise<Result<{ readonly count: number; readonly version: number }>> {
-    const outcome = await this.#ask('count', { topic, criteria, count: true });
+    const outcome = await this.#request('count', { topic, criteria, count: true });
     return outcome.ok ? { ok: true, count: outcome.response.payload.count, version: versionOf(outcome) } : outcome;
   }
 
@@ -169,7 +169,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     params: Partial<Topics[Topic]> & { readonly [path: `${string}.${string}`]: unknown },
     options: { readonly unset?: readonly (keyof Topics[Topic] & string)[]; readonly expect?: number } = {},
   ): Promise<Result<Changed>> {
-    return changed(await this.#ask('update', { topic, criteria, params, ...options }, { repeatable: false }));
+    return changed(await this.#request('update', { topic, criteria, params, ...options }, { repeatable: false }));
   }
 
   /** Deletes all matching resources, or none. */
@@ -178,7 +178,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     criteria: Criteria<Topics[Topic]>,
     options: { readonly expect?: number } = {},
   ): Promise<Result<Changed>> {
-    return changed(await this.#ask('delete', { topic, criteria, ...options }, { repeatable: false }));
+    return changed(await this.#request('delete', { topic, criteria, ...options }, { repeatable: false }));
   }
 
   /**
@@ -195,28 +195,28 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     const id = this.#ids;
     const live = new Live<Row>(() => {
       this.#lives.delete(id);
-      this.#tell({ kind: 'unsubscribe', id });
+      this.#handle({ kind: 'unsubscribe', id });
     });
     this.#lives.set(id, live);
-    this.#tell({ kind: 'subscribe', id, wanted: { text, sort, limit, hidden } });
+    this.#handle({ kind: 'subscribe', id, request: { text, sort, limit, hidden } });
     return live as Live<unknown> as Live<Resource<Topics[Topic]>>;
   }
 
   /** Closes the connection permanently. Waiting requests are answered with `closed`, and writes that were sent with `unknown`. */
   close(): void {
     for (const name of GOOD_MOMENTS) events.removeEventListener?.(name, this.#hurry);
-    this.#tell({ kind: 'close' });
+    this.#handle({ kind: 'close' });
   }
 
   // ---- driving the session
 
-  readonly #hurry = (): void => this.#tell({ kind: 'hurry' });
+  readonly #hurry = (): void => this.#handle({ kind: 'hurry' });
 
   #stringify(value: object): string {
     return (this.#options.json ?? JSON).stringify(value);
   }
 
-  #ask(
+  #request(
     kind: Question['kind'],
     request: object,
     { repeatable = true, ...more }: Partial<Pick<Question, 'repeatable' | 'login' | 'fresh'>> = {},
@@ -227,12 +227,12 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     const id = this.#ids;
     return new Promise((resolve) => {
       this.#answers.set(id, resolve);
-      this.#tell({ kind: 'ask', id, question: { kind, text, repeatable, ...more } });
+      this.#handle({ kind: 'request', id, question: { kind, text, repeatable, ...more } });
     });
   }
 
   /** Handles one input after the other, also if carrying out an effect causes the next one. */
-  #tell(input: Input): void {
+  #handle(input: Input): void {
     this.#inputs.push(input);
     if (this.#running) return;
     this.#running = true;
@@ -257,7 +257,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
       case 'credentials':
         void this.#tokens
           .get(effect.login)?.()
-          .then((text) => this.#tell({ kind: 'credentials', ref: effect.ref, text }));
+          .then((text) => this.#handle({ kind: 'credentials', ref: effect.ref, text }));
         break;
       case 'answer':
         this.#answers.get(effect.id)?.(effect.outcome);
@@ -280,10 +280,10 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     // Only the handlers that are set below are used.
     const socket = new (given as new (url: string) => Socket)(this.#url);
     this.#socket = socket;
-    socket.onopen = () => this.#tell({ kind: 'connected' });
+    socket.onopen = () => this.#handle({ kind: 'connected' });
     // The heartbeat is sent from here, because browsers throttle the timers of hidden tabs, but not messages.
-    socket.onmessage = ({ data }) => this.#tell({ kind: 'message', text: String(data) });
-    socket.onclose = ({ code }) => this.#tell({ kind: 'disconnected', code });
+    socket.onmessage = ({ data }) => this.#handle({ kind: 'message', text: String(data) });
+    socket.onclose = ({ code }) => this.#handle({ kind: 'disconnected', code });
     // A close event follows.
     socket.onerror = () => {};
   }
@@ -309,7 +309,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.#tell({ kind: 'tick' });
+        this.#handle({ kind: 'tick' });
       },
       Math.max(0, Math.ceil(dueAt - performance.now())),
     );

@@ -1,7 +1,7 @@
 /** The inputs and effects of a session. Effects are carried out in order. */
 import type { Row } from './order.ts';
 import type { Kind } from './outbox.ts';
-import type { Wanted } from './subscriptions.ts';
+import type { SubscriptionRequest } from './subscriptions.ts';
 import type { Failure, Status, Update } from './types.ts';
 import type { Response } from './wire.ts';
 
@@ -25,8 +25,8 @@ export type Input =
   | { readonly kind: 'tick' }
   /** The next connection attempt need not wait: the network is back, or the page became visible. */
   | { readonly kind: 'hurry' }
-  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
-  | { readonly kind: 'subscribe'; readonly id: number; readonly wanted: Wanted }
+  | { readonly kind: 'request'; readonly id: number; readonly question: Question }
+  | { readonly kind: 'subscribe'; readonly id: number; readonly request: SubscriptionRequest }
   | { readonly kind: 'unsubscribe'; readonly id: number }
   /** The text requested by `credentials`; undefined if there is none. */
   | { readonly kind: 'credentials'; readonly ref: string; readonly text: string | undefined }

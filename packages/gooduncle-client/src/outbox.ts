@@ -89,7 +89,7 @@ export class Outbox {
   }
 
   /** Cancels it. @returns whether it was not sent yet */
-  takeBack(ref: string): boolean {
+  cancel(ref: string): boolean {
     const index = this.#waiting.findIndex((item) => item.ref === ref);
     if (index !== -1) this.#waiting.splice(index, 1);
     this.#sent.delete(ref);

@@ -39,7 +39,7 @@ export class ClientSession {
   #roles: readonly string[] = [];
   #ended: Status['ended'];
   #loginRefused: Failure | undefined;
-  #told = '';
+  #shownStatus = '';
   /** Accepted upgrades by login; repeated after a reconnection. */
   readonly #logins = new Map<string, Login>();
   /** Upgrades in progress, by ref. */
@@ -48,11 +48,11 @@ export class ClientSession {
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#subscriptions = new Subscriptions({
-      ask: ({ id, order, name, text, notBefore }) =>
-        this.#ask('subscribe', id, `${text.slice(0, -1)},"subscription":"${name}"}`, { order, ref: name, notBefore }),
+      subscribe: ({ id, order, name, text, notBefore }) =>
+        this.#queue('subscribe', id, `${text.slice(0, -1)},"subscription":"${name}"}`, { order, ref: name, notBefore }),
       withdraw: (name) => this.#withdraw(name),
       slowDown: () => this.#outbox.pause(this.#at, settings.random()),
-      tell: (id, update) => this.#effects.push({ do: 'update', id, update }),
+      notify: (id, update) => this.#effects.push({ do: 'update', id, update }),
       backOffMs: (failures) => this.#backOffMs(failures),
       reconnect: (why) => this.#lost(undefined, why),
     });
@@ -69,7 +69,7 @@ export class ClientSession {
         this.#connected();
         break;
       case 'message':
-        this.#heard(input.text);
+        this.#received(input.text);
         break;
       case 'disconnected':
         if (this.#state === 'connecting' || this.#isConnected) this.#lost(input.code);
@@ -77,14 +77,14 @@ export class ClientSession {
       case 'hurry':
         this.#connectAt = this.#at;
         break;
-      case 'ask':
+      case 'request':
         this.#question(input.id, input.question);
         break;
       case 'subscribe':
         this.#count += 1;
-        this.#subscriptions.add(input.id, this.#count, input.wanted);
+        this.#subscriptions.add(input.id, this.#count, input.request);
         if (this.#state === 'closed') this.#subscriptions.end(input.id, failure('closed'));
-        else if (isTooLarge(input.wanted.text)) this.#subscriptions.end(input.id, tooLarge());
+        else if (isTooLarge(input.request.text)) this.#subscriptions.end(input.id, tooLarge());
         break;
       case 'unsubscribe':
         this.#subscriptions.remove(input.id);
@@ -109,7 +109,7 @@ export class ClientSession {
   /** Does what is due, and requests the next tick. */
   #tend(beatMs: number): void {
     if (this.#state === 'closed') {
-      this.#tellStatus();
+      this.#reportStatus();
       this.dueAt = NEVER;
       return;
     }
@@ -127,7 +127,7 @@ export class ClientSession {
       for (let item = this.#outbox.next(this.#at); item !== undefined; item = this.#outbox.next(this.#at)) this.#sendItem(item);
       if (this.#at - this.#sentAt >= beatMs) this.#send(BEAT);
     }
-    this.#tellStatus();
+    this.#reportStatus();
     this.dueAt = Math.min(this.#outbox.due(this.#isConnected), this.#connectionDue());
   }
 
@@ -155,7 +155,7 @@ export class ClientSession {
     // Nothing survives a connection. Logins precede all other requests.
     for (const [at, [login, { text, fresh }]] of [...this.#logins].entries()) {
       const ref = this.#newRef();
-      this.#ask('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...this.#logIn(ref, { login, text, fresh }) });
+      this.#queue('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...this.#logIn(ref, { login, text, fresh }) });
     }
   }
 
@@ -193,18 +193,18 @@ export class ClientSession {
     this.#effects.push({ do: 'send', text });
   }
 
-  #heard(text: string): void {
+  #received(text: string): void {
     this.#heardAt = this.#at;
     if (!this.#isConnected || text.length <= 1) return;
     const answer = decode(text, this.#settings.parse);
     if (answer !== undefined) this.#take(answer);
   }
 
-  #tellStatus(): void {
+  #reportStatus(): void {
     const retryAt = this.#state === 'waiting' ? this.#connectAt : undefined;
     const text = [this.#state, ...this.#roles, this.#ended?.code, retryAt, this.#loginRefused?.message].join(' ');
-    if (text === this.#told) return;
-    this.#told = text;
+    if (text === this.#shownStatus) return;
+    this.#shownStatus = text;
     const status: Status = {
       state: this.#state,
       roles: this.#roles,
@@ -232,7 +232,7 @@ export class ClientSession {
     }
     const begins = login === undefined ? {} : this.#logIn(ref, { login, text, fresh });
     const deadline = this.#at + this.#settings.patienceMs;
-    this.#ask(kind, id, withRef(text, ref), { order: this.#count, ref, repeatable, deadline, ...begins });
+    this.#queue(kind, id, withRef(text, ref), { order: this.#count, ref, repeatable, deadline, ...begins });
   }
 
   /** @returns when it may be sent: not before there is a token, if it needs one */
@@ -247,7 +247,7 @@ export class ClientSession {
     // It has timed out, or belongs to an earlier connection.
     if (item === undefined) return;
     if (text === undefined) {
-      this.#outbox.takeBack(ref);
+      this.#outbox.cancel(ref);
       this.#refuseLogin(item, failure('forbidden', 'there was no token'));
       return;
     }
@@ -255,7 +255,7 @@ export class ClientSession {
     item.notBefore = 0;
   }
 
-  #ask(
+  #queue(
     kind: Kind,
     id: number,
     text: string,
@@ -274,10 +274,10 @@ export class ClientSession {
   }
 
   #withdraw(name: string): void {
-    if (this.#outbox.takeBack(name) || !this.#isConnected) return;
+    if (this.#outbox.cancel(name) || !this.#isConnected) return;
     this.#count += 1;
     const ref = `u${name}`;
-    this.#ask('unsubscribe', 0, `{"type":"unsubscribe","subscription":"${name}","ref":"${ref}"}`, { order: this.#count, ref });
+    this.#queue('unsubscribe', 0, `{"type":"unsubscribe","subscription":"${name}","ref":"${ref}"}`, { order: this.#count, ref });
   }
 
   #sendItem(item: Item): void {

@@ -7,7 +7,7 @@ import type { Failure, RowChange, SubscriptionState, Update } from './types.ts';
 import type { Response } from './wire.ts';
 
 /** The request, without its `subscription`, as JSON text. */
-export interface Wanted extends Shape {
+export interface SubscriptionRequest extends Shape {
   readonly text: string;
   /** Fields to omit from shown rows: requested only for sorting. */
   readonly hidden: readonly string[];
@@ -16,7 +16,7 @@ export interface Wanted extends Shape {
 /** The session, as its subscriptions see it. */
 export interface Host {
   /** Sends a subscribe request, not before `notBefore`. */
-  ask(subscription: {
+  subscribe(subscription: {
     readonly id: number;
     readonly order: number;
     readonly name: string;
@@ -26,7 +26,7 @@ export interface Host {
   /** Sends an unsubscribe request, or cancels an unsent subscribe request. */
   withdraw(name: string): void;
   slowDown(): void;
-  tell(id: number, update: Update<Row>): void;
+  notify(id: number, update: Update<Row>): void;
   backOffMs(failures: number): number;
   /** Starts a new session. */
   reconnect(why: string): void;
@@ -35,7 +35,7 @@ export interface Host {
 interface Subscription {
   readonly id: number;
   readonly order: number;
-  readonly wanted: Wanted;
+  readonly wanted: SubscriptionRequest;
   /** The server's id of it: no id is used twice in a session. */
   name: string;
   state: SubscriptionState;
@@ -73,7 +73,7 @@ export class Subscriptions {
     this.#host = host;
   }
 
-  add(id: number, order: number, wanted: Wanted): void {
+  add(id: number, order: number, wanted: SubscriptionRequest): void {
     const subscription: Subscription = {
       ...{
         id,
@@ -117,7 +117,7 @@ export class Subscriptions {
     if (subscription === undefined) return;
     subscription.state = 'ended';
     this.#forget(subscription);
-    this.#tell(subscription, undefined, why);
+    this.#notify(subscription, undefined, why);
   }
 
   take(name: string, response: Response, at: number): void {
@@ -152,7 +152,7 @@ export class Subscriptions {
     if (loading === undefined) {
       subscription.version = version ?? subscription.version;
       this.#present(subscription);
-      this.#tell(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
+      this.#notify(subscription, change === undefined ? undefined : { ...change, row: this.#shownAs(change.row, subscription.wanted) });
     } else if (synced === true) {
       subscription.shown = loading;
       subscription.loading = undefined;
@@ -160,7 +160,7 @@ export class Subscriptions {
       subscription.state = 'synced';
       subscription.syncedAt = at;
       this.#present(subscription);
-      this.#tell(subscription, 'reset');
+      this.#notify(subscription, 'reset');
     }
     return true;
   }
@@ -192,7 +192,7 @@ export class Subscriptions {
     const wasSynced = subscription.state === 'synced';
     if (wasSynced) subscription.state = 'stale';
     this.#begin(subscription, notBefore);
-    if (wasSynced || why !== undefined) this.#tell(subscription, undefined, why);
+    if (wasSynced || why !== undefined) this.#notify(subscription, undefined, why);
   }
 
   #begin(subscription: Subscription, notBefore: number): void {
@@ -202,7 +202,7 @@ export class Subscriptions {
     subscription.loading = new LiveResult(subscription.wanted);
     this.#byName.set(subscription.name, subscription);
     const { id, order, name, wanted, since } = subscription;
-    this.#host.ask({ id, order, name, text: `${wanted.text.slice(0, -1)},"since":"${since}"}`, notBefore });
+    this.#host.subscribe({ id, order, name, text: `${wanted.text.slice(0, -1)},"since":"${since}"}`, notBefore });
   }
 
   #forget(subscription: Subscription): void {
@@ -210,8 +210,8 @@ export class Subscriptions {
     this.#byName.delete(subscription.name);
   }
 
-  #tell({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
-    this.#host.tell(id, { rows, state, version, change, failure: why });
+  #notify({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
+    this.#host.notify(id, { rows, state, version, change, failure: why });
   }
 
   #present(subscription: Subscription): void {
@@ -220,7 +220,7 @@ export class Subscriptions {
   }
 
   /** Unchanged rows keep their object identity, so that lists can be rendered cheaply. */
-  #shownAs(row: Row, { hidden }: Wanted): Row {
+  #shownAs(row: Row, { hidden }: SubscriptionRequest): Row {
     if (hidden.length === 0) return row;
     let presented = this.#presented.get(row);
     if (presented === undefined) {

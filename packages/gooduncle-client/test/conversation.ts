@@ -92,14 +92,14 @@ export class Conversation {
     this.#ids += 1;
     const type = kind === 'count' ? 'read' : kind;
     const text = JSON.stringify({ type, ...request });
-    this.handle({ kind: 'ask', id: this.#ids, question: { kind, text, repeatable: true, ...more } });
+    this.handle({ kind: 'request', id: this.#ids, question: { kind, text, repeatable: true, ...more } });
     return this.#ids;
   }
 
   subscribe(request: { readonly sort?: readonly string[]; readonly limit?: number } = {}, hidden: readonly string[] = []): number {
     this.#ids += 1;
     const text = JSON.stringify({ type: 'subscribe', topic: 't', criteria: {}, ...request });
-    this.handle({ kind: 'subscribe', id: this.#ids, wanted: { text, sort: request.sort, limit: request.limit, hidden } });
+    this.handle({ kind: 'subscribe', id: this.#ids, request: { text, sort: request.sort, limit: request.limit, hidden } });
     return this.#ids;
   }
 

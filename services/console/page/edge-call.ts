@@ -25,7 +25,7 @@ export interface CalledEdge {
 }
 
 /** One REST call. Failures are values. @param body a value, or a form with a file */
-export async function askEdge<T>(edge: CalledEdge, method: Method, url: string, body?: unknown): Promise<Answer<T>> {
+export async function callEdge<T>(edge: CalledEdge, method: Method, url: string, body?: unknown): Promise<Answer<T>> {
   const access = await accessToken();
   if (!access.ok) return access;
   const isForm = body instanceof FormData;

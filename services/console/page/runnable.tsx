@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
 import { clock, millis, moment } from './format.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag } from './parts.tsx';
-import { askSaga, hearSaga } from './saga.ts';
+import { callSaga, subscribeToSaga } from './saga.ts';
 
 export type Kind = 'scripts' | 'jobs';
 
@@ -64,8 +64,8 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
 
   const load = async () => {
     const [one, saved] = await Promise.all([
-      askSaga<Runnable>(saga, 'GET', at),
-      askSaga<readonly Version[]>(saga, 'GET', `${at}/versions?limit=${MAX_VERSIONS}`),
+      callSaga<Runnable>(saga, 'GET', at),
+      callSaga<readonly Version[]>(saga, 'GET', `${at}/versions?limit=${MAX_VERSIONS}`),
     ]);
     setRunnable(one);
     if (saved.ok) setVersions(saved.value);
@@ -77,7 +77,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
       return [...more, ...before.filter(({ _id }) => !seen.has(_id))].slice(0, most);
     };
     // Joins before reading: what happens in between is in both, and everything earlier in the result of the read.
-    return hearSaga(
+    return subscribeToSaga(
       saga,
       [
         [`/${kind}/runnable_calls/join`, id],
@@ -91,10 +91,10 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
         state: (isLive) => {
           setLive(isLive);
           if (!isLive) return;
-          void askSaga<readonly Call[]>(saga, 'GET', `${at}/runnable_calls?limit=${MAX_CALLS}`).then(
+          void callSaga<readonly Call[]>(saga, 'GET', `${at}/runnable_calls?limit=${MAX_CALLS}`).then(
             (got) => got.ok && setCalls((before) => merge(got.value, before, MAX_CALLS)),
           );
-          void askSaga<readonly Log[]>(saga, 'GET', `${at}/runnable_logs?limit=${MAX_LOGS}`).then(
+          void callSaga<readonly Log[]>(saga, 'GET', `${at}/runnable_logs?limit=${MAX_LOGS}`).then(
             (got) => got.ok && setLogs((before) => merge(got.value, before, MAX_LOGS)),
           );
         },
@@ -103,7 +103,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
   }, [saga, kind, id]);
 
   const carryOut = async (sentence: string, method: 'POST' | 'PUT', path: string, body?: unknown) => {
-    const done = await askSaga(saga, method, path, body);
+    const done = await callSaga(saga, method, path, body);
     setProblem(done.ok ? undefined : done.message);
     setSaid(done.ok ? sentence : undefined);
     if (done.ok) await load();
@@ -111,7 +111,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
   };
   const remove = async () => {
     setRemoving(false);
-    const done = await askSaga(saga, 'DELETE', at);
+    const done = await callSaga(saga, 'DELETE', at);
     if (done.ok) onGone();
     else setProblem(done.message);
   };

@@ -4,7 +4,7 @@ import type { Answer } from './call.ts';
 import { Empty, following, Panel, Problem, Table, Tag } from './parts.tsx';
 import { go, useAddress } from './route.ts';
 import { type Kind, type Runnable, RunnableEditor } from './runnable.tsx';
-import { askSaga } from './saga.ts';
+import { callSaga } from './saga.ts';
 
 const MAX_SHOWN = 200;
 const KINDS: readonly Kind[] = ['scripts', 'jobs'];
@@ -46,13 +46,13 @@ function List({ saga, kind }: { readonly saga: string; readonly kind: Kind }) {
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
     let isCurrent = true;
-    void askSaga<readonly Runnable[]>(saga, 'GET', `/${kind}?limit=${MAX_SHOWN}`).then((got) => isCurrent && setAnswer(got));
+    void callSaga<readonly Runnable[]>(saga, 'GET', `/${kind}?limit=${MAX_SHOWN}`).then((got) => isCurrent && setAnswer(got));
     return () => {
       isCurrent = false;
     };
   }, [saga, kind]);
   const make = async () => {
-    const made = await askSaga<Runnable>(saga, 'POST', `/${kind}`, FRESH[kind]);
+    const made = await callSaga<Runnable>(saga, 'POST', `/${kind}`, FRESH[kind]);
     if (made.ok) go(addressOf(kind, made.value._id));
     else setProblem(made.message);
   };

@@ -1,6 +1,6 @@
 /** Calls from the page to saga-edge, with the token of the logged-in user: REST, and one socket for events. Failures are values. */
 import type { Answer } from './call.ts';
-import { accessToken, askEdge, baseOf, type CalledEdge, type Method } from './edge-call.ts';
+import { accessToken, baseOf, type CalledEdge, callEdge, type Method } from './edge-call.ts';
 
 const SAGA: CalledEdge = {
   name: 'saga-edge',
@@ -13,8 +13,8 @@ const SAGA: CalledEdge = {
 };
 
 /** One REST call. */
-export const askSaga = <T>(edge: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
-  askEdge<T>(SAGA, method, `${baseOf(edge)}${path}`, body);
+export const callSaga = <T>(edge: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
+  callEdge<T>(SAGA, method, `${baseOf(edge)}${path}`, body);
 
 const textOf = (problem: unknown): string =>
   typeof problem === 'object' && problem !== null && 'message' in problem ? String(problem.message) : String(problem);
@@ -25,7 +25,7 @@ const AGAIN_MS = 2_000;
  * Joins rooms with Socket.IO's text frames and receives their events, until the returned function is called. Reconnects by itself; the
  * caller is notified of every start, to read what happened meanwhile.
  */
-export function hearSaga(
+export function subscribeToSaga(
   edge: string,
   rooms: readonly (readonly [event: string, id: string])[],
   handlers: { readonly event: (name: string, body: unknown) => void; readonly state: (live: boolean) => void },

@@ -1,7 +1,7 @@
 /** space-edge, asked by the page itself with the token of who is logged in, who is a user of SPACE there. Failures are values. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
-import { askEdge, baseOf, type CalledEdge, type Method } from './edge-call.ts';
+import { baseOf, type CalledEdge, callEdge, type Method } from './edge-call.ts';
 
 const SPACE: CalledEdge = {
   name: 'space-edge',
@@ -10,8 +10,8 @@ const SPACE: CalledEdge = {
 };
 
 /** One REST call. @param path below `/api/v1` @param body a value, or a form with a file */
-export const askSpace = <T>(space: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
-  askEdge<T>(SPACE, method, `${baseOf(space)}/api/v1${path}`, body);
+export const callSpace = <T>(space: string, method: Method, path: string, body?: unknown): Promise<Answer<T>> =>
+  callEdge<T>(SPACE, method, `${baseOf(space)}/api/v1${path}`, body);
 
 /** The path of something in an organization. */
 export const inOrganization = (organization: string, ...parts: readonly string[]): string =>
@@ -24,7 +24,7 @@ export function useSpace<T>(space: string, path: string | undefined): Answer<T> 
     setAnswer(undefined);
     if (path === undefined) return;
     let isCurrent = true;
-    void askSpace<T>(space, 'GET', path).then((got) => isCurrent && setAnswer(got));
+    void callSpace<T>(space, 'GET', path).then((got) => isCurrent && setAnswer(got));
     return () => {
       isCurrent = false;
     };

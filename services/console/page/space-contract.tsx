@@ -1,7 +1,7 @@
 /** The form of a contract: a new one, or another subscription of a user. */
 import { useEffect, useState } from 'preact/hooks';
 import { Problem } from './parts.tsx';
-import { askSpace, inOrganization, type OfferedPricing, type OfferedService, useSpace } from './space-calls.ts';
+import { callSpace, inOrganization, type OfferedPricing, type OfferedService, useSpace } from './space-calls.ts';
 import { Form, type FormProps, Organization } from './space-forms.tsx';
 
 /** One service of a subscription as it is chosen. */
@@ -41,10 +41,10 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
       ),
       subscriptionAddOns: entries(chosen, ({ addOns }) => addOns),
     };
-    if (contract !== undefined) return askSpace(space, 'PUT', inOrganization(organization, 'contracts', contract.user), subscription);
+    if (contract !== undefined) return callSpace(space, 'PUT', inOrganization(organization, 'contracts', contract.user), subscription);
     const period = { autoRenew: fields.has('autoRenew'), renewalDays: Number(text('renewalDays')) };
     const userContact = { userId: text('userId'), username: text('username') };
-    return askSpace(space, 'POST', inOrganization(organization, 'contracts'), { userContact, billingPeriod: period, ...subscription });
+    return callSpace(space, 'POST', inOrganization(organization, 'contracts'), { userContact, billingPeriod: period, ...subscription });
   };
   return (
     <Form

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
 import { Panel, Problem } from './parts.tsx';
-import { askSpace, inOrganization, type OfferedPricing, type Organizations, useSpace } from './space-calls.ts';
+import { callSpace, inOrganization, type OfferedPricing, type Organizations, useSpace } from './space-calls.ts';
 
 export interface FormProps {
   readonly space: string;
@@ -103,7 +103,7 @@ export function Upload({ space, service, onDone, onCancel }: FormProps & { reado
     const form = new FormData();
     form.set('pricing', new Blob([yaml], { type: 'application/yaml' }), 'pricing.yml');
     const parts = service === undefined || service.disabled ? ['services'] : ['services', service.name, 'pricings'];
-    return askSpace(space, 'POST', inOrganization(organization, ...parts), form);
+    return callSpace(space, 'POST', inOrganization(organization, ...parts), form);
   };
   return (
     <Form
@@ -149,7 +149,7 @@ export function Archive({ space, archived, onDone, onCancel }: FormProps & { rea
   const archive = (fields: FormData) => {
     const plan = String(fields.get('plan') ?? '');
     const body = { ...(plan === '' ? {} : { subscriptionPlan: plan }), subscriptionAddOns: {} };
-    return askSpace(space, 'PUT', `${at(version)}?availability=archived`, body);
+    return callSpace(space, 'PUT', `${at(version)}?availability=archived`, body);
   };
   return (
     <Form

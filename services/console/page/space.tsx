@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { ContractView, PricingView, ServiceView, SpaceView } from '../src/http/space.ts';
 import { count } from './format.ts';
 import { Confirm, ElementLink, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
-import { askSpace, inOrganization } from './space-calls.ts';
+import { callSpace, inOrganization } from './space-calls.ts';
 import { Contract, type EditedContract } from './space-contract.tsx';
 import { Archive, Upload, type UploadedTo, type Version } from './space-forms.tsx';
 
@@ -49,7 +49,7 @@ export function Space({ space }: { readonly space: string | undefined }) {
   const carryOut = async (action: Action) => {
     setAsked(undefined);
     if (space === undefined) return;
-    const outcome = await askSpace(space, action.method, action.path, action.method === 'PUT' ? {} : undefined);
+    const outcome = await callSpace(space, action.method, action.path, action.method === 'PUT' ? {} : undefined);
     if (outcome.ok) done(action.said);
     else setProblem(outcome.message);
   };

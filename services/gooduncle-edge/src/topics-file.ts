@@ -17,7 +17,7 @@ export interface TopicsFile {
 }
 
 /** Throws `CannotStart` with the problems if the first load fails. */
-export async function openTopicsFile(path: string, log: Log, lookMs = LOOK_MS): Promise<TopicsFile> {
+export async function openTopicsFile(path: string, log: Log): Promise<TopicsFile> {
   let known = await contentOf(path);
   if (known === undefined) throw new CannotStart(`the topic rules ${path} cannot be read`);
   const first = read(known);
@@ -43,7 +43,7 @@ export async function openTopicsFile(path: string, log: Log, lookMs = LOOK_MS): 
         log.error(`new topic rules of ${path} are invalid, the old ones stay: ${next.problems.join('; ')}`);
       }
     });
-  }, lookMs);
+  }, LOOK_MS);
   timer.unref();
   return {
     get current() {

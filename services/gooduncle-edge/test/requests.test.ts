@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { storeRefusal } from '../src/protocol/problems.ts';
-import { PATIENCE } from '../src/protocol/rate.ts';
+import { GRACE } from '../src/protocol/rate.ts';
 import { code, newKind, says } from './answers.ts';
 import { type Answer, Client } from './client.ts';
 import { type System, startSystem } from './system.ts';
@@ -134,7 +134,7 @@ test('gooduncle:F14 gooduncle:F17 T26 T27 a client above its rate gets an answer
   assert.equal(closed, 4429);
   // How long it may go on is tested on virtual time (`rate.test.ts`).
   const warnings = admin.answers.slice(before).filter((answer) => code(answer) === 'slow down').length;
-  assert.ok(warnings > 20 && warnings <= PATIENCE.requests, `${warnings} warnings`);
+  assert.ok(warnings > 20 && warnings <= GRACE.requests, `${warnings} warnings`);
 });
 
 test('gooduncle:F14 T28 a store that does not answer is an error without its insides', async () => {

@@ -6,33 +6,15 @@
 import assert from 'node:assert/strict';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
-import type { Principal } from '@polyedge/contracts/principal';
-import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
-import { compile } from '@polyedge/query/predicate';
-import type { Sort } from '@polyedge/query/query';
-import type { Effect, Input } from '@polyedge/session/session';
-import type { Frame } from '../src/protocol/codec.ts';
 import { LiveEventCache } from '../src/protocol/live-event.ts';
 import { GoodUncleSession } from '../src/protocol/session.ts';
 import type { Answer } from './client.ts';
 import { Chance, replay } from './exactness.ts';
+import { SimulatedDriver } from './simulated-driver.ts';
 import { otherRules, type Reached, STATES, type State, sameRules } from './simulated-states.ts';
 import { MadeUpStore, OWN, SCOPE, TENANT } from './simulated-store.ts';
 import { agrees, exactNow, lookThrough, randomSubscription, type Sub } from './simulated-subscription.ts';
-
-/** What the edge takes for much. */
-const MUCH_BYTES = 256 * 1024;
-
-interface Asking {
-  readonly id: string;
-  readonly sub: Sub;
-  readonly limit: number;
-  readonly sort: readonly Sort[];
-  readonly again: boolean;
-  /** Taken from the log, and not heard yet. */
-  reply: { readonly rows: readonly Element[]; readonly more: boolean; readonly seq: number } | undefined;
-}
 
 class World {
   readonly reached = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>; // all of STATES
@@ -45,16 +27,7 @@ class World {
   /** How much of the log the session has been given. */
   #fed = 0;
   #cut = false;
-  // The driver.
-  readonly #inputs: Input<Frame>[] = [];
-  readonly #watches = new Map<string, { readonly sub: Sub; from: number | undefined }>();
-  readonly #askings: Asking[] = [];
-  readonly #timers = new Map<string, number>();
-  /** What `when-delivered` asked for. */
-  readonly #awaited = new Map<string, { readonly name: string; readonly seq: number }>();
-  #flushed: { readonly name: string; readonly bytes: number } | undefined;
-  readonly #outbox: string[] = [];
-  #owed = 0;
+  readonly #driver: SimulatedDriver;
   #paused = false;
   // The client.
   readonly #subs: Sub[] = [];
@@ -67,6 +40,12 @@ class World {
   constructor(chance: Chance) {
     this.#chance = chance;
     this.#store = new MadeUpStore(chance, { ids: 10 + chance.below(40), mortality: 2 + chance.below(4) });
+    this.#driver = new SimulatedDriver({
+      subs: this.#subs,
+      newestSeq: () => this.#store.log.length,
+      revoked: () => this.#revoked,
+      reach: (state) => this.#reach(state),
+    });
     this.#session = new GoodUncleSession(
       {
         tenant: TENANT,
@@ -151,18 +130,18 @@ class World {
 
   #feed(count: number): void {
     if (this.#cut) return;
-    for (const watch of this.#watches.values()) {
+    for (const watch of this.#driver.watches.values()) {
       if (watch.from !== undefined || this.#chance.below(2) === 0) continue;
       watch.from = this.#fed;
       const { sub } = watch;
       if (!sub.initial && sub.limit === undefined) sub.base = this.#store.matchingAt(this.#fed, sub.where).map(({ id }) => id);
-      this.#inputs.push({ kind: 'subscribed', id: watch.sub.key, seq: this.#fed, epoch: 'e' });
+      this.#driver.inputs.push({ kind: 'subscribed', id: watch.sub.key, seq: this.#fed, epoch: 'e' });
     }
     for (let left = count; left > 0 && this.#fed < this.#store.log.length; left -= 1) {
       const change = this.#store.log[this.#fed];
       this.#fed += 1;
       if (change === undefined) break;
-      for (const { sub, from } of this.#watches.values()) {
+      for (const { sub, from } of this.#driver.watches.values()) {
         if (from === undefined || from >= change.seq) continue;
         const { state } = change;
         const before = change.undo.fresh === true ? undefined : { ...state, ...change.undo, attributes: change.undo.set };
@@ -173,7 +152,7 @@ class World {
         }; // an element but for what was never shown
         if (!match.was && !match.is) continue;
         this.#note(sub, change);
-        this.#inputs.push({ kind: 'event', id: sub.key, change, match });
+        this.#driver.inputs.push({ kind: 'event', id: sub.key, change, match });
       }
       this.#settle();
     }
@@ -182,26 +161,26 @@ class World {
   /** The store works on what was asked. */
   #look(): void {
     if (this.#cut) return;
-    for (const asking of this.#askings) {
-      if (asking.reply !== undefined || this.#chance.below(2) === 0) continue;
-      asking.reply = this.#store.found(asking.sub.where, asking.sort, asking.limit);
+    for (const read of this.#driver.reads) {
+      if (read.reply !== undefined || this.#chance.below(2) === 0) continue;
+      read.reply = this.#store.found(read.sub.where, read.sort, read.limit);
     }
   }
 
   /** Answers arrive. */
   #hear(): void {
     if (this.#cut) return;
-    for (const asking of [...this.#askings]) {
-      const { reply } = asking;
+    for (const read of [...this.#driver.reads]) {
+      const { reply } = read;
       if (reply === undefined || this.#chance.below(3) === 0) continue;
-      this.#askings.splice(this.#askings.indexOf(asking), 1);
-      if (asking.again && reply.seq < this.#fed) this.#reach('answer older than what was heard');
-      if (asking.again && reply.seq > this.#fed) this.#reach('answer newer than what was heard');
-      const { sub } = asking;
-      if (!asking.again && !sub.initial) sub.base = reply.rows.slice(0, sub.limit).map(({ id }) => id);
-      if (!asking.again && this.#much) this.#reach('snapshot while congested');
+      this.#driver.reads.splice(this.#driver.reads.indexOf(read), 1);
+      if (read.again && reply.seq < this.#fed) this.#reach('answer older than what was heard');
+      if (read.again && reply.seq > this.#fed) this.#reach('answer newer than what was heard');
+      const { sub } = read;
+      if (!read.again && !sub.initial) sub.base = reply.rows.slice(0, sub.limit).map(({ id }) => id);
+      if (!read.again && this.#driver.isCongested) this.#reach('snapshot while congested');
       const value = { epoch: 'e', seq: reply.seq, elements: [...reply.rows], ...(reply.more ? { cursor: 'c' } : {}) };
-      this.#inputs.push({ kind: 'reply', id: asking.id, outcome: { ok: true, value } });
+      this.#driver.inputs.push({ kind: 'reply', id: read.id, outcome: { ok: true, value } });
       this.#settle();
     }
   }
@@ -209,20 +188,20 @@ class World {
   #toggleCut(fail: boolean): void {
     this.#cut = !this.#cut;
     if (!this.#cut) return;
-    if (this.#askings.length > 0) this.#reach('cut off while rows are read');
-    if (this.#much) this.#reach('cut off while congested');
-    const asking = this.#askings.find(({ again }) => again) ?? this.#askings[0];
-    if (!fail || asking === undefined) return;
+    if (this.#driver.reads.length > 0) this.#reach('cut off while rows are read');
+    if (this.#driver.isCongested) this.#reach('cut off while congested');
+    const read = this.#driver.reads.find(({ again }) => again) ?? this.#driver.reads[0];
+    if (!fail || read === undefined) return;
     this.#reach('read failed');
-    if (!asking.again) asking.sub.mayFail = true;
-    this.#askings.splice(this.#askings.indexOf(asking), 1);
-    this.#inputs.push({ kind: 'reply', id: asking.id, outcome: { ok: false, failure: { code: 'unavailable' } } });
+    if (!read.again) read.sub.mayFail = true;
+    this.#driver.reads.splice(this.#driver.reads.indexOf(read), 1);
+    this.#driver.inputs.push({ kind: 'reply', id: read.id, outcome: { ok: false, failure: { code: 'unavailable' } } });
   }
 
   // ---- what the client does
 
   #ask(request: JsonObject): void {
-    this.#inputs.push({ kind: 'frame', frame: { payload: request, text: JSON.stringify(request) } });
+    this.#driver.inputs.push({ kind: 'frame', frame: { payload: request, text: JSON.stringify(request) } });
   }
 
   #upgrade(): void {
@@ -249,12 +228,12 @@ class World {
 
   /** The file with the rules is read again. */
   #rule(same: boolean): void {
-    if (this.#askings.length > 0) this.#reach('other rules while rows are read');
-    if (this.#much) this.#reach('other rules while congested');
+    if (this.#driver.reads.length > 0) this.#reach('other rules while rows are read');
+    if (this.#driver.isCongested) this.#reach('other rules while congested');
     this.#topics = same ? sameRules() : otherRules();
     this.#reruled ||= !same;
     if (!same) {
-      this.#inputs.push({ kind: 'timer', name: 'rules' });
+      this.#driver.inputs.push({ kind: 'timer', name: 'rules' });
       this.#settle();
       this.#topics = sameRules();
     }
@@ -262,9 +241,9 @@ class World {
 
   #revoke(): void {
     if (!this.#customer) return;
-    if (this.#askings.some(({ sub }) => sub.topic === 'orders')) this.#reach('roles withdrawn while rows are read');
+    if (this.#driver.reads.some(({ sub }) => sub.topic === 'orders')) this.#reach('roles withdrawn while rows are read');
     this.#revoked += 1;
-    this.#inputs.push({ kind: 'message', id: 'revoked', body: { account: OWN, before: this.#revoked * 10 - 5 } });
+    this.#driver.inputs.push({ kind: 'message', id: 'revoked', body: { account: OWN, before: this.#revoked * 10 - 5 } });
     this.#settle();
     this.#upgrade();
   }
@@ -281,10 +260,7 @@ class World {
 
   #read(frames: number): void {
     if (this.#paused) return;
-    for (const text of this.#outbox.splice(0, frames)) {
-      this.#owed -= text.length;
-      this.#take(JSON.parse(text) as Answer); // the session made it
-    }
+    for (const text of this.#driver.take(frames)) this.#take(JSON.parse(text) as Answer); // the session made it
     this.#settle();
   }
 
@@ -313,12 +289,8 @@ class World {
 
   // ---- the driver
 
-  get #much(): boolean {
-    return this.#owed >= MUCH_BYTES;
-  }
-
   #reads(sub: Sub): boolean {
-    return this.#askings.some((asking) => asking.sub === sub);
+    return this.#driver.reads.some((read) => read.sub === sub);
   }
 
   #reach(state: State): void {
@@ -327,7 +299,7 @@ class World {
 
   /** What a change says about the states that this run is in. */
   #note(sub: Sub, { id, state, undo }: FullChange): void {
-    if (!this.#much) {
+    if (!this.#driver.isCongested) {
       sub.held.clear();
       return;
     }
@@ -345,98 +317,9 @@ class World {
   /** Everything that can happen without anybody's doing. */
   #settle(): void {
     for (;;) {
-      const input = this.#inputs.shift() ?? this.#due();
+      const input = this.#driver.next(this.#at, this.#fed);
       if (input === undefined) return;
-      for (const effect of this.#session.handle(input, this.#at)) this.#perform(effect);
-    }
-  }
-
-  #due(): Input<Frame> | undefined {
-    if (this.#flushed !== undefined && this.#owed <= this.#flushed.bytes) {
-      const { name } = this.#flushed;
-      this.#flushed = undefined;
-      return { kind: 'timer', name };
-    }
-    for (const [id, { name, seq }] of this.#awaited) {
-      if (this.#fed < seq) continue;
-      this.#awaited.delete(id);
-      return { kind: 'timer', name };
-    }
-    for (const [name, at] of this.#timers) {
-      if (at > this.#at) continue;
-      this.#timers.delete(name);
-      return { kind: 'timer', name };
-    }
-    return undefined;
-  }
-
-  #perform(effect: Effect<string>): void {
-    switch (effect.do) {
-      case 'send':
-        this.#outbox.push(effect.frame);
-        this.#owed += effect.frame.length;
-        break;
-      case 'subscribe': {
-        // Subscriptions are answered in the order in which they were asked for.
-        const sub = this.#subs.find((one) => one.key === '');
-        assert.ok(sub !== undefined && effect.where !== undefined);
-        sub.key = effect.id;
-        sub.filter = effect.where;
-        sub.where = compile(effect.where);
-        this.#watches.set(effect.id, { sub, from: undefined });
-        break;
-      }
-      case 'unsubscribe':
-        this.#watches.delete(effect.id);
-        this.#awaited.delete(effect.id);
-        break;
-      case 'request': {
-        const {
-          filter,
-          limit = 0,
-          sort = [],
-          atLeast = 0,
-        } = effect.call.body as {
-          readonly filter: Filter;
-          readonly limit?: number;
-          readonly sort?: readonly Sort[];
-          readonly atLeast?: number;
-        }; // a query: logins are by token here
-        const sub = this.#subs.find((one) => one.filter === filter);
-        assert.ok(sub !== undefined && atLeast <= this.#store.log.length);
-        const again = sub.asked;
-        sub.asked = true;
-        this.#askings.push({ id: effect.id, sub, limit, sort, again, reply: undefined });
-        assert.ok(this.#askings.length <= 4, 'four reads at once');
-        if (this.#askings.length === 4) this.#reach('more reads than run at once');
-        break;
-      }
-      case 'authenticate': {
-        const principal: Principal = {
-          ...{ account: OWN, tenant: TENANT, username: OWN, app: 'a', roles: { gooduncle: ['customer'] }, defaultScope: SCOPE },
-          ...{ scopes: [], session: 'l', issuedAt: this.#revoked * 10, expiresAt: Number.MAX_SAFE_INTEGER },
-        };
-        this.#inputs.push({ kind: 'authenticated', id: effect.id, outcome: { ok: true, value: principal } });
-        break;
-      }
-      case 'set-timer':
-        this.#timers.set(effect.name, this.#at + effect.ms);
-        break;
-      case 'clear-timer':
-        this.#timers.delete(effect.name);
-        break;
-      case 'when-flushed':
-        this.#flushed = effect;
-        break;
-      case 'when-delivered':
-        assert.ok(effect.seq <= this.#store.log.length);
-        this.#awaited.set(effect.id, effect);
-        break;
-      case 'listen':
-      case 'report':
-        break;
-      default:
-        assert.fail(`not expected: ${JSON.stringify(effect)}`);
+      for (const effect of this.#session.handle(input, this.#at)) this.#driver.perform(effect, this.#at);
     }
   }
 
@@ -452,9 +335,15 @@ class World {
       this.#read(1000);
       this.#at += 50;
       this.#settle();
-      const rest = [...this.#watches.values()].some(({ from }) => from === undefined);
-      const timed = this.#timers.size > [...this.#timers.keys()].filter((name) => name === 'rules' || name === 'expiry').length;
-      if (!rest && !timed && this.#fed === this.#store.log.length && this.#askings.length === 0 && this.#outbox.length === 0) return;
+      const rest = [...this.#driver.watches.values()].some(({ from }) => from === undefined);
+      if (
+        !rest &&
+        !this.#driver.isTimed &&
+        this.#fed === this.#store.log.length &&
+        this.#driver.reads.length === 0 &&
+        this.#driver.outbox.length === 0
+      )
+        return;
     }
     assert.fail('the world never holds still');
   }

@@ -1,4 +1,5 @@
 /** The directory, served together with the journal `main`: accounts, logins, keys and placements. Composed explicitly, top to bottom. */
+import { accountsPlaced, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { HashQueue } from '@polyedge/service-kit/hash-queue';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -11,9 +12,9 @@ import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
 import { type Keys, makeSeal } from './accounts/keys.ts';
 import { PARALLEL_HASHES } from './accounts/password.ts';
-import { answerAccounts, publishPlacement, publishRevocation } from './bus/accounts.ts';
+import { answerAccounts } from './bus/accounts.ts';
 import type { settings } from './config.ts';
-import { type JournalPart, patienceOf } from './journal-part.ts';
+import { databaseWait, type JournalPart } from './journal-part.ts';
 import { exportLogins } from './metrics.ts';
 import { placementsVersion, readPlacements } from './postgres/placements.ts';
 import { whenReachable } from './postgres/when-reachable.ts';
@@ -52,10 +53,10 @@ export async function prepareDirectory(
     ),
     accessMs: (protocol) => (protocol === 'hiro' ? config.hiroTokenMs : protocol === 'saga' ? config.sagaTokenMs : config.tokenMs),
     refreshMs: config.refreshTokenMs,
-    onRevoked: (revocation) => publishRevocation(bus, revocation),
+    onRevoked: (revocation) => bus.publish(accountsRevoked, {}, revocation),
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
-  const { defaultScope } = await whenReachable(patienceOf(config, context.log), () =>
+  const { defaultScope } = await whenReachable(databaseWait(config, context.log), () =>
     bootstrap(sql, executor, directory, vertices, administrator),
   );
   const longestMs = Math.max(config.hiroTokenMs, config.sagaTokenMs, config.tokenMs);
@@ -87,7 +88,7 @@ export async function prepareDirectory(
       const version = await placementsVersion(sql).catch(() => undefined);
       if (version === undefined || (version === published.version && now - published.at < REPEAT_MS)) return;
       published = { version, at: now };
-      publishPlacement(bus, version);
+      bus.publish(accountsPlaced, {}, { version });
     }
   };
 }

@@ -35,7 +35,7 @@ import { Reader } from './postgres/read.ts';
 import { Series } from './postgres/series.ts';
 import { endOldFences } from './postgres/tenants-elsewhere.ts';
 import { Transactions } from './postgres/transactions.ts';
-import { type Patience, whenReachable } from './postgres/when-reachable.ts';
+import { type DatabaseWait, whenReachable } from './postgres/when-reachable.ts';
 import { prepareWrites } from './postgres/write.ts';
 import { Publisher } from './publisher/publisher.ts';
 import { RecentChanges } from './publisher/recent.ts';
@@ -68,7 +68,7 @@ export async function prepareJournal(
 ): Promise<PreparedJournal> {
   const log = logOf(context, place.name);
   const starting = new Transactions({ url: place.databaseUrl, name: `graph-store-${context.instance}-start` });
-  const patience = patienceOf(config, log);
+  const patience = databaseWait(config, log);
   const unsafe = await whenReachable(patience, () => starting.run(missingDurability));
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
@@ -99,7 +99,7 @@ export async function prepareJournal(
 const logOf = ({ log }: ServiceContext, journal: string): Log => (journal === MAIN ? log : log.with({ journal }));
 
 /** How long a start waits for an unavailable database. */
-export const patienceOf = ({ databaseWaitMs: waitMs }: Config<typeof settings>, log: Log): Patience => ({
+export const databaseWait = ({ databaseWaitMs: waitMs }: Config<typeof settings>, log: Log): DatabaseWait => ({
   waitMs,
   onWait: (err) => log.warn('waiting for PostgreSQL', { err }),
 });
@@ -202,7 +202,7 @@ export class JournalPart {
         const { tips, witnessed } = await witness(new HotJournal(redis, known, name), partitions, TIPS_MS);
         const { epoch, changed, reason = '' } = await decideEpoch(settling, tips);
         if (changed) log.warn(`a new epoch begins: ${reason}`);
-        return { epoch, witnessed };
+        return { epoch, comparedWithRedis: witnessed };
       },
     });
     this.executor = new Executor({

@@ -6,10 +6,10 @@
  */
 import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { openDatabases, openMoverDatabases, openRedis } from './owned-databases.ts';
-import { goingOn } from './placing/going-on.ts';
 import { moveTenant } from './placing/move.ts';
 import { CannotPlace } from './placing/parties.ts';
 import { listTenants, placeTenant } from './placing/place.ts';
+import { withRetries } from './placing/with-retries.ts';
 import { isPassing } from './postgres/link.ts';
 
 /** Minimum interval between messages that differ only in numbers. */
@@ -26,18 +26,18 @@ try {
   if (command === 'move' && tenant !== undefined && journal !== undefined) {
     const redis = openRedis(open, name);
     const journals = { ...openMoverDatabases(open, name), ...(redis === undefined ? {} : { redis }) };
-    const say = (sentence: string): void => console.log(sentence);
-    const often = seldom(say);
-    const moved = await goingOn(say, (wentOn) =>
+    const log = (sentence: string): void => console.log(sentence);
+    const often = seldom(log);
+    const moved = await withRetries(log, (progressed) =>
       moveTenant(journals, tenant, journal, {
-        say,
-        often: (sentence) => {
-          wentOn();
+        log,
+        progress: (sentence) => {
+          progressed();
           often(sentence);
         },
       }),
     );
-    say(`the tenant ${tenant} ${moved.is === 'moved' ? 'is' : 'was'} in the journal ${journal}${moved.is === 'moved' ? '' : ' already'}`);
+    log(`the tenant ${tenant} ${moved.is === 'moved' ? 'is' : 'was'} in the journal ${journal}${moved.is === 'moved' ? '' : ' already'}`);
   } else if (command === 'place' && tenant !== undefined && journal !== undefined) {
     const outcome = await placeTenant(openDatabases(open, name), tenant, journal);
     console.log(

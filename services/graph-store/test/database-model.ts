@@ -6,41 +6,36 @@ import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed } from '@polyedge/contracts/errors';
-import { covers } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import { compile } from '@polyedge/query/predicate';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import { applyRequest } from '../src/core/apply.ts';
-import { type Applied, assignChangeSeqs, assignElementSeq, assignSeq, type Row } from '../src/core/pending.ts';
+import { type Applied, assignChangeSeqs, assignElementSeq, assignSeq } from '../src/core/pending.ts';
 import { plan } from '../src/core/plan.ts';
 import { Schemas } from '../src/core/schema.ts';
 import { slotOf } from '../src/core/slot.ts';
-import { type TenantRows, World } from '../src/core/world.ts';
+import { World } from '../src/core/world.ts';
 import type { Item } from '../src/executor/messages.ts';
 import type { Journal } from '../src/postgres/journal.ts';
 import { ELSEWHERE, MOVING } from '../src/postgres/tenants-elsewhere.ts';
 import type { Committed } from '../src/publisher/recent.ts';
+import {
+  arrive,
+  copyOf,
+  type DatabaseState,
+  journalOf,
+  keyOf,
+  type Lease,
+  livingAt,
+  loadRows,
+  ofSlots,
+  pieceOf,
+  remove,
+  repeatOf,
+  writeRows,
+} from './database-state.ts';
 import { type Holder, LockModel } from './lock-model.ts';
-import { blank, type Piece, type Remembered, renumbered, type Success } from './moving-model.ts';
-
-/** All that a copy of the database has. */
-interface State {
-  readonly epoch: string;
-  /** By tenant and id. */
-  readonly rows: Map<string, Row>;
-  readonly keys: Map<string, string>;
-  readonly journal: FullChange[];
-  readonly slots: number[];
-  readonly operations: Map<string, Remembered>;
-  readonly lease: Lease;
-}
-
-interface Lease {
-  readonly holder: string;
-  readonly fence: number;
-  readonly until: number;
-  readonly publishedSeq: number;
-}
+import type { Piece, Remembered, Success } from './moving-model.ts';
 
 export interface CommittedBatch {
   readonly epoch: string;
@@ -78,7 +73,7 @@ export class DatabaseModel {
   readonly #locks = new LockModel();
   /** Batches under way, with what rolls each back. */
   readonly #open = new Set<OpenBatch>();
-  #state: State = {
+  #state: DatabaseState = {
     epoch: '',
     rows: new Map(),
     keys: new Map(),
@@ -194,10 +189,10 @@ export class DatabaseModel {
         return;
       }
       for (const { tenant, id } of this.#options.readsLater === true ? wanted : there)
-        this.#load(world.tenant(tenant), tenant, [id], [], []);
+        loadRows(this.#state, world.tenant(tenant), tenant, [id], [], []);
       // Whatever has been made since.
       for (const { tenant, id } of wanted) world.tenant(tenant).load(id, undefined);
-      for (const { tenant, adjacency, uniqueKeys } of plans) this.#load(world.tenant(tenant), tenant, [], adjacency, uniqueKeys);
+      for (const { tenant, adjacency, uniqueKeys } of plans) loadRows(this.#state, world.tenant(tenant), tenant, [], adjacency, uniqueKeys);
       loaded();
     };
     lockFrom(0);
@@ -255,7 +250,7 @@ export class DatabaseModel {
       slots.push(slotOf(change.id));
     }
     if (this.#options.remembers !== false) for (const [id, remembered] of made) operations.set(id, remembered);
-    this.#write(world, base);
+    writeRows(this.#state, world, base);
     return { epoch, outcomes, changes };
   }
 
@@ -277,12 +272,7 @@ export class DatabaseModel {
 
   /** What is remembered of these requests. */
   lookUp(items: readonly Item[]): { readonly epoch: string; readonly found: (MutationOutcome | undefined)[] } {
-    const found = items.map(({ tenant, request }): MutationOutcome | undefined => {
-      const known = this.#state.operations.get(request.operationId);
-      if (known?.text !== JSON.stringify([tenant, request])) return undefined;
-      return { ok: true, value: { ...known.outcome.value, repeated: true } };
-    });
-    return { epoch: this.epoch, found };
+    return { epoch: this.epoch, found: items.map((item) => repeatOf(this.#state, item)) };
   }
 
   /** The living elements that match, in order. */
@@ -293,37 +283,14 @@ export class DatabaseModel {
   /** The same as it was when so much of the journal was written. */
   queryAt(tenant: string, filter: Filter, sort: readonly Sort[], seq: number): Element[] {
     if (seq === this.seq) return this.query(tenant, filter, sort);
-    const rows = new Map<string, Element>();
-    for (const { id, state } of this.journal.slice(0, seq)) if (state.tenant === tenant) rows.set(id, state);
-    return [...rows.values()]
-      .filter((row) => !row.deleted)
-      .filter(compile(filter))
-      .sort(compareBy(sort));
+    return livingAt(this.journal.slice(0, seq), tenant).filter(compile(filter)).sort(compareBy(sort));
   }
 
   // ---- the journal
 
   /** @param check fails when the database cannot be reached */
   journalFor(check: () => void): Journal {
-    const read = async <T>(make: () => T): Promise<T> => {
-      check();
-      return make();
-    };
-    return {
-      position: () => read(() => ({ epoch: this.epoch, seq: this.seq, oldest: 1 })),
-      newest: () => read(() => this.seq),
-      after: (seq, limit) => read(() => this.after(seq, limit)),
-      bySeq: (seqs) => read(() => [...seqs].sort((one, other) => one - other).flatMap((seq) => this.journal[seq - 1] ?? [])),
-      seqsOf: (interests, after, upTo, scan) =>
-        read(() => {
-          const to = Math.min(upTo, after + scan);
-          const matching = this.journal
-            .slice(after, to)
-            .filter((change) => change.scope !== 'system' && interests.some((interest) => covers(interest, change)));
-          return { seqs: matching.map(({ seq }) => seq), to };
-        }),
-      ofSlots: (slots, after, upTo, limit) => read(() => this.ofSlots(slots, after, upTo, limit)),
-    };
+    return journalOf(() => this.#state, check);
   }
 
   after(seq: number, limit: number): FullChange[] {
@@ -331,13 +298,7 @@ export class DatabaseModel {
   }
 
   ofSlots(slots: readonly number[], after: number, upTo: number, limit: number): FullChange[] {
-    const wanted = new Set(slots);
-    const found: FullChange[] = [];
-    for (let seq = after + 1; seq <= Math.min(upTo, this.seq) && found.length < limit; seq += 1) {
-      const change = this.journal[seq - 1];
-      if (change !== undefined && change.scope !== 'system' && wanted.has(this.#state.slots[seq - 1] ?? -1)) found.push(change);
-    }
-    return found;
+    return ofSlots(this.#state, slots, after, upTo, limit);
   }
 
   // ---- the publisher's lease
@@ -366,57 +327,27 @@ export class DatabaseModel {
 
   /** Changes of a tenant after a seq, with what there is of them, in its order. The changes of one request are not divided. */
   pieceOf(tenant: string, after: number, limit: number): Piece {
-    const { journal, rows, operations } = this.#state;
-    const piece = { tenant, changes: [] as FullChange[], rows: [] as Row[], operations: new Map<string, Remembered>(), upTo: after };
-    for (const change of journal.slice(after)) {
-      if (piece.changes.length >= limit && change.first === change.seq) break;
-      piece.upTo = change.seq;
-      if (change.tenant !== tenant) continue;
-      piece.changes.push(change);
-      const row = rows.get(keyOf(tenant, change.id));
-      if (row?.element.seq === change.seq) piece.rows.push(row);
-      const remembered = operations.get(change.operationId);
-      if (remembered !== undefined) piece.operations.set(change.operationId, remembered);
-    }
-    return piece;
+    return pieceOf(this.#state, tenant, after, limit);
   }
 
   /**
-   * Takes a piece of another journal under numbers of this one. No write of a simulation claims a unique key, so none is taken.
+   * Takes a piece of another journal under numbers of this one.
    * @param numbers which number of the other journal became which, of all pieces; those of this one are added
    */
   arrive(piece: Piece, numbers: Map<number, number>): FullChange[] {
-    const { epoch, journal, slots, rows, operations } = this.#state;
-    const { tenant, changes, rows: moved, operations: remembered } = renumbered(piece, epoch, journal.length, numbers);
-    for (const change of changes) {
-      journal.push(change);
-      slots.push(slotOf(change.id));
-    }
-    for (const row of moved) rows.set(keyOf(tenant, row.element.id), row);
-    for (const [id, outcome] of remembered) operations.set(id, outcome);
-    return [...changes];
+    return arrive(this.#state, piece, numbers);
   }
 
   /** A tenant that has left: its changes keep their numbers and lose their contents. */
   remove(tenant: string): void {
-    const { journal, rows } = this.#state;
-    for (const [key, { element }] of rows) if (element.tenant === tenant) rows.delete(key);
-    for (const [at, change] of journal.entries()) if (change.tenant === tenant) journal[at] = blank(change);
+    remove(this.#state, tenant);
   }
 
   // ---- copies
 
   /** @returns what makes this copy the one that is in use, as a failover to a standby that was behind does */
   copy(): () => void {
-    const { rows, keys, journal, slots, operations, lease, epoch } = this.#state;
-    const copied: State = {
-      ...{ epoch, lease },
-      rows: new Map(rows),
-      keys: new Map(keys),
-      journal: [...journal],
-      slots: [...slots],
-      operations: new Map(operations),
-    };
+    const copied = copyOf(this.#state);
     return () => {
       this.disconnect();
       this.#timeline += 1;
@@ -442,7 +373,7 @@ export class DatabaseModel {
     for (const { operation, filter, deletes } of plan(request).criteria) {
       const ids = this.query(tenant, filter, []).map(({ id }) => id);
       candidates.set(operation, ids);
-      this.#load(rows, tenant, ids, deletes ? ids : [], []);
+      loadRows(this.#state, rows, tenant, ids, deletes ? ids : [], []);
     }
     const context = {
       tenant,
@@ -457,7 +388,7 @@ export class DatabaseModel {
       const applied = applyRequest(world, request, context, this.#schemas);
       if (applied.outcome !== 'needs') return applied;
       const { ids, adjacency, uniqueKeys } = applied.needs;
-      this.#load(rows, tenant, ids, adjacency, uniqueKeys);
+      loadRows(this.#state, rows, tenant, ids, adjacency, uniqueKeys);
     }
     return { outcome: 'failed', failure: { code: 'too-large' }, operation: 0 };
   }
@@ -466,34 +397,4 @@ export class DatabaseModel {
     this.#ids += 1;
     return `new-${this.#ids}`;
   }
-
-  #load(rows: TenantRows, tenant: string, ids: readonly string[], adjacency: readonly string[], keys: readonly string[]): void {
-    const { rows: stored } = this.#state;
-    for (const id of ids) rows.load(id, stored.get(keyOf(tenant, id)));
-    for (const vertex of adjacency) {
-      const edges = [...stored.values()].filter(
-        ({ element: one }) => one.tenant === tenant && !one.deleted && (one.out === vertex || one.in === vertex),
-      );
-      rows.loadAdjacency(
-        vertex,
-        edges.map(({ element }) => element.id),
-      );
-      for (const edge of edges) rows.load(edge.element.id, edge);
-    }
-    for (const key of keys) rows.loadOwner(key, this.#state.keys.get(keyOf(tenant, key)));
-  }
-
-  #write(world: World, base: number): void {
-    for (const [tenant, rows] of world.tenants()) {
-      for (const { row } of rows.finalRows()) {
-        const element = assignElementSeq(row.element, base);
-        this.#state.rows.set(keyOf(tenant, element.id), { element, uniqueNames: row.uniqueNames });
-      }
-      const { freed, claimed } = rows.keyChanges();
-      for (const key of freed) this.#state.keys.delete(keyOf(tenant, key));
-      for (const { key, id } of claimed) this.#state.keys.set(keyOf(tenant, key), id);
-    }
-  }
 }
-
-const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`;

@@ -202,13 +202,14 @@ export class ModelSystem {
   #perform(replica: Replica, effect: PublisherEffect): void {
     switch (effect.do) {
       case 'call':
-        this.#call(replica, effect.ask, effect.call);
+        this.#call(replica, effect.id, effect.call);
         break;
       case 'publish':
         this.#publish(replica, effect);
         break;
-      case 'tell':
-        for (const other of this.replicas) if (other !== replica) this.#give(other, { kind: 'heard', seq: effect.seq }, this.#random() * 3);
+      case 'notify':
+        for (const other of this.replicas)
+          if (other !== replica) this.#give(other, { kind: 'notified', seq: effect.seq }, this.#random() * 3);
         break;
       case 'wake': {
         replica.timer += 1;
@@ -247,7 +248,7 @@ export class ModelSystem {
   }
 
   /** Sent now, in force later, answered later still. */
-  #call(replica: Replica, ask: number, call: PublisherCall): void {
+  #call(replica: Replica, id: number, call: PublisherCall): void {
     const connection = CONNECTIONS[call.call] ?? 'redis';
     const slow = this.#random() < this.faults.late ? this.#random() * 4000 : 0;
     const at = Math.max(replica.free.get(connection) ?? 0, this.now + this.#random() * 8 + slow);
@@ -256,7 +257,7 @@ export class ModelSystem {
     const takesEffect = !fails || this.#random() < 0.5;
     this.after(at - this.now, () => {
       const outcome: Outcome<unknown> = takesEffect ? done(this.#answer(replica, call)) : failed('unavailable');
-      this.#give(replica, { kind: 'answer', ask, outcome: fails ? failed('unavailable') : outcome }, this.#random() * 8);
+      this.#give(replica, { kind: 'reply', id, outcome: fails ? failed('unavailable') : outcome }, this.#random() * 8);
     });
   }
 
@@ -278,7 +279,7 @@ export class ModelSystem {
       }
       case 'settle':
         this.blind = Math.max(0, this.blind - 1);
-        return { epoch: EPOCH, witnessed: this.blind === 0 };
+        return { epoch: EPOCH, comparedWithRedis: this.blind === 0 };
       case 'newest':
         return journal.length;
       case 'oldest':

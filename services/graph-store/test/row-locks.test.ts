@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '@polyedge/testkit/until';
 import { World } from '../src/core/world.ts';
-import { loadWanted, nothingWanted } from '../src/postgres/load.ts';
+import { loadRows, noRowsToLoad } from '../src/postgres/load.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
 import { freshId, type RunningStore, startStore, TENANT } from './running-store.ts';
 
@@ -40,10 +40,10 @@ async function whileHeld(
   await isHeld.promise;
   const loading = loader.transact(async (_, issuer) => {
     const rows = new World().tenant(TENANT);
-    const wanted = nothingWanted();
+    const wanted = noRowsToLoad();
     for (const id of ids.vertices) wanted.vertices.add(id);
     for (const id of ids.shared) wanted.shared.add(id);
-    await loadWanted(issuer, TENANT, rows, wanted);
+    await loadRows(issuer, TENANT, rows, wanted);
     await inside((id) => rows.rows.get(id)?.element.attributes.n);
   });
   try {

@@ -40,7 +40,7 @@ import { userRoutes } from './http/users.ts';
 import { framesOf } from './protocol/frames.ts';
 import { sagaProtocol } from './protocol/protocol.ts';
 import { openRecovery } from './recovery.ts';
-import { takeReports } from './reports.ts';
+import { answerReports } from './reports.ts';
 import { RoleCache } from './roles.ts';
 import { Runners } from './runners.ts';
 
@@ -157,7 +157,7 @@ export async function startSagaEdge(
 
   verifier.start();
   roles.start();
-  const reports = takeReports(bus, store);
+  const reports = answerReports(bus, store);
   const port = await openPort(app, config, log, {
     mayTakeLong: async (request) => {
       const token = tokenOf(request);

@@ -38,7 +38,7 @@ export function openRecovery({
 }: RecoveryOptions): { readonly recovery: Recovery; close(): void } {
   const waiting = new Map<string, (parted: Parted | undefined) => void>();
 
-  const ask = (pid: string): Promise<Parted | undefined> => {
+  const findElsewhere = (pid: string): Promise<Parted | undefined> => {
     if (waiting.size >= MAX_ASKED || waiting.has(pid)) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const cancel = surroundings.after(ASK_MS, () => resolveWith(undefined));
@@ -69,7 +69,7 @@ export function openRecovery({
     return isKept ? { credential: verified.value, restored: { ...state, after } } : undefined;
   };
 
-  const recovery = new Recovery({ keepMs, ask, admit }, surroundings.now);
+  const recovery = new Recovery({ keepMs, findElsewhere, admit }, surroundings.now);
   const subscriptions = [
     bus.subscribe(sagaSought, sagaSought.subject({}), ({ pid, edge: seeker }) => {
       const parted = seeker === edge ? undefined : recovery.take(pid);

@@ -6,7 +6,7 @@ import { callAttributes, logAttributes } from '@polyedge/saga/records';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Store } from './http/store.ts';
 
-export function takeReports(bus: Bus, store: Store): Responder {
+export function answerReports(bus: Bus, store: Store): Responder {
   return bus.respond(reportRunnable, async ({ report, defaultScope }, { tenant }): Promise<Outcome<object>> => {
     if (tenant === undefined) return failed('invalid', 'no tenant');
     const [type, id, attributes] =

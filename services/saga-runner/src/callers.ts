@@ -1,13 +1,15 @@
 /** Requests of saga-edge: to call an HTTP script, and to start a run now. */
+
 import { randomBytes } from 'node:crypto';
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json, JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
+import { encodeBody } from '@polyedge/saga/body';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Jobs } from './jobs.ts';
-import type { WantedRun } from './run.ts';
+import type { RunRequest } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -47,7 +49,7 @@ const wanted = (
   context: JsonObject,
   http: boolean,
   testData: boolean,
-): WantedRun => ({
+): RunRequest => ({
   runnable,
   call,
   seed: call,
@@ -89,24 +91,17 @@ async function callScript(
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
   if (outcome.is !== 'returned' || outcome.response === undefined) {
     // The caller is anonymous: details are visible only to those who may read the runnable call.
-    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
+    return done({ ...failureAnswer({ status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
   }
   const { response } = outcome;
   const bytes = Buffer.from(response.body, 'base64');
   if (error !== null || bytes.length > MAX_SCRIPT_BODY)
-    return done({ ...plainAnswer(500, { status_code: 500, name: 'Internal Server Error' }), call });
-  return done({ status: response.status, headers: response.headers, ...encoded(bytes), call });
+    return done({ ...failureAnswer({ status_code: 500, name: 'Internal Server Error' }), call });
+  return done({ status: response.status, headers: response.headers, ...encodeBody(bytes), call });
 }
 
-function plainAnswer(status: number, body: object) {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), encoding: 'utf8' as const };
-}
-
-function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'utf8' | 'base64' } {
-  const text = bytes.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(bytes)
-    ? { body: text, encoding: 'utf8' }
-    : { body: bytes.toString('base64'), encoding: 'base64' };
+function failureAnswer(body: object) {
+  return { status: 500, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), encoding: 'utf8' as const };
 }
 
 /** The `body` passed to a script: text that is not JSON, or is nested too deeply, stays text. */

@@ -8,7 +8,7 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
 import { ofType, TYPES } from '@polyedge/saga/elements';
 import type { Log } from '@polyedge/service-kit/log';
-import type { WantedRun } from './run.ts';
+import type { RunRequest } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
@@ -63,7 +63,7 @@ export class Jobs {
   }
 
   /** Starts a job now, unless it is running. */
-  async startNow(wanted: WantedRun): Promise<boolean> {
+  async startNow(wanted: RunRequest): Promise<boolean> {
     const { runnable } = wanted;
     const key = JSON.stringify([runnable.tenant, runnable.id]);
     if (this.#running.has(key)) return false;

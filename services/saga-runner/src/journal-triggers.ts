@@ -104,7 +104,7 @@ export class JournalTriggers implements MemberHandler {
     // Unacknowledged changes go to the next owner, and must not start here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
     if (!isOurs()) return false;
-    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await wait(RETRY_MS);
+    for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await pause();
     const inlineParent = markOf(change.origin)?.inlineParent === true;
     for (const found of triggers) {
       const scripts = table.scriptsAt(found.path);
@@ -131,14 +131,14 @@ export class JournalTriggers implements MemberHandler {
       }
       const read = () => api.parent(table.tenant, parameter.kind, parameter.id);
       let parent = await read();
-      for (; !parent.ok && isOurs(); parent = await read()) await wait(RETRY_MS);
+      for (; !parent.ok && isOurs(); parent = await read()) await pause();
       parameters.push(parent.ok ? { name: parameter.name, value: parent.value } : parameter);
     }
     return { ...trigger, parameters };
   }
 }
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 
 function wantedBy(change: FullChange, trigger: Trigger, runnable: Runnable) {
   const mark = markOf(change.origin);

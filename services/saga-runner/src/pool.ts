@@ -24,12 +24,12 @@ export interface RunHandler {
 }
 
 /** A reserved place in a process. */
-export interface Taken {
+export interface Reservation {
   begin(order: Omit<Order, 'to' | 'run'>): void;
   /** Delivers the answer of an API call to the run. */
-  settle(call: number, good: boolean, json: string): void;
+  reply(call: number, good: boolean, json: string): void;
   /** Gives the place back; nothing was started. */
-  giveBack(): void;
+  release(): void;
 }
 
 export interface PoolOptions {
@@ -42,7 +42,6 @@ export interface PoolOptions {
   onRoom(): void;
   onEnd(reason: string): void;
   bundle(hash: string): string | undefined;
-  now?(): number;
 }
 
 export interface PoolStats {
@@ -78,13 +77,11 @@ export class Pool {
   /** A spare process for the next run that is alone: starting one takes a quarter of a second of CPU time. */
   #spare: Place | undefined;
   readonly #look: NodeJS.Timeout;
-  readonly #now: () => number;
   #runs = 0;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
     this.#look = setInterval(() => this.#overdue(), LOOK_MS);
   }
 
@@ -107,7 +104,7 @@ export class Pool {
   }
 
   /** Reserves a place for a run. Exactly one of `ended` and `crashed` follows, unless it is given back. */
-  place(run: Placed, wallMs: number, handler: RunHandler): Taken {
+  place(run: Placed, wallMs: number, handler: RunHandler): Reservation {
     let place = this.#free(run);
     if (place === undefined) {
       if (this.#count(run.alone) >= this.#most(run.alone)) this.#idle(run.alone)?.process.end('another tenant needs the place');
@@ -116,7 +113,7 @@ export class Pool {
     const { process, runs, bundles } = place;
     this.#runs += 1;
     const id = this.#runs;
-    runs.set(id, { handler, until: this.#now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
+    runs.set(id, { handler, until: performance.now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
     return {
       begin: (order) => {
         for (const hash of Object.values(order.packages)) {
@@ -127,8 +124,8 @@ export class Pool {
         }
         process.send({ to: 'run', run: id, ...order });
       },
-      settle: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
-      giveBack: () => {
+      reply: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
+      release: () => {
         if (runs.delete(id)) this.#options.onRoom();
       },
     };
@@ -244,7 +241,7 @@ export class Pool {
   }
 
   #overdue(): void {
-    const now = this.#now();
+    const now = performance.now();
     for (const place of [...this.#places]) {
       for (const { until } of place.runs.values()) {
         if (now > until) {

@@ -3,7 +3,7 @@ import type { RunnableCall, RunnableLog } from '@polyedge/contracts/bus/runnable
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
-import type { RunResult, WantedRun } from './run.ts';
+import type { RunRequest, RunResult } from './run.ts';
 import { digestId } from './writing.ts';
 
 /** The text and values of a log line. */
@@ -33,7 +33,7 @@ export interface WrittenLine {
 
 /** The record of a run's log line. */
 export function logRecord(
-  { runnable, call, testData }: WantedRun,
+  { runnable, call, testData }: RunRequest,
   { number, at, level, line }: WrittenLine,
   version: string | undefined,
 ): RunnableLog {
@@ -52,7 +52,7 @@ export function logRecord(
 
 /** The runnable call of a run that has ended, or was rejected. */
 export function callRecord(
-  { runnable, call, context, parentCall, testData }: WantedRun,
+  { runnable, call, context, parentCall, testData }: RunRequest,
   { error }: RunResult,
   cost: RunCost,
   { at, version }: { readonly at: number; readonly version: string | undefined },

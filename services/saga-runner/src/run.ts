@@ -10,7 +10,7 @@ import type { Parameter } from './triggers.ts';
 import { OperationIds } from './writing.ts';
 
 /** A requested run. */
-export interface WantedRun {
+export interface RunRequest {
   readonly runnable: Runnable;
   /** The id of its runnable call: the same for every repeat. */
   readonly call: string;
@@ -35,7 +35,7 @@ export interface RunResult {
 }
 
 export class Run implements Queued, Placed {
-  readonly wanted: WantedRun;
+  readonly request: RunRequest;
   readonly tenant: string;
   readonly runnable: string;
   readonly orderKey: string | undefined;
@@ -51,9 +51,9 @@ export class Run implements Queued, Placed {
   alone = true;
   suspect = false;
 
-  constructor(wanted: WantedRun, calls: number, done: (result: RunResult) => void) {
+  constructor(wanted: RunRequest, calls: number, done: (result: RunResult) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;
-    this.wanted = wanted;
+    this.request = wanted;
     this.tenant = runnable.tenant;
     this.runnable = runnable.id;
     this.orderKey = wanted.orderKey;

@@ -13,9 +13,9 @@ import { Conducts } from './conduct.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { Ended, RunLimits } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
-import type { Pool, Taken } from './pool.ts';
+import type { Pool, Reservation } from './pool.ts';
 import type { Records } from './records.ts';
-import { Run, type RunResult, type WantedRun } from './run.ts';
+import { Run, type RunRequest, type RunResult } from './run.ts';
 import { errorOf } from './run-error.ts';
 import { callRecord, lineOf, logRecord, type RunCost } from './run-record.ts';
 import { fileOf, mayUse, type Runnable, sourceOf } from './runnable.ts';
@@ -101,7 +101,7 @@ export class Runs {
   }
 
   /** Resolves when the run has ended and its call is stored. */
-  start(wanted: WantedRun): Promise<RunResult> {
+  start(wanted: RunRequest): Promise<RunResult> {
     const now = Date.now();
     const { suspendedUntil } = this.#conducts.of(keyOf(wanted.runnable));
     const problem =
@@ -130,7 +130,7 @@ export class Runs {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
-      const { alone, suspect } = this.#conducts.of(keyOf(run.wanted.runnable));
+      const { alone, suspect } = this.#conducts.of(keyOf(run.request.runnable));
       run.alone = run.crashes > 0 || alone;
       run.suspect = suspect;
       return pool.hasRoom(run);
@@ -146,7 +146,7 @@ export class Runs {
 
   #begin(run: Run): void {
     const { limits, jobWallMs, pool } = this.#options;
-    const wallMs = run.wanted.runnable.plural === 'jobs' ? jobWallMs : limits.wallMs;
+    const wallMs = run.request.runnable.plural === 'jobs' ? jobWallMs : limits.wallMs;
     this.#running += 1;
     this.#begun?.resolve();
     this.#begun = undefined;
@@ -155,7 +155,7 @@ export class Runs {
       message: (message) => {
         switch (message.from) {
           case 'call':
-            this.#call(run, message.name, message.json, (good, json) => place.settle(message.call, good, json));
+            this.#call(run, message.name, message.json, (good, json) => place.reply(message.call, good, json));
             return;
           case 'log':
             this.#log(run, message.level, message.json);
@@ -172,20 +172,20 @@ export class Runs {
       (args) => {
         if (args !== undefined) place.begin(this.#order(run, args));
         else {
-          place.giveBack();
+          place.release();
           this.#again(run, RETRY_MS);
         }
       },
       (error: unknown) => {
-        this.#options.log.error('the parameters of a run cannot be written', { id: run.wanted.call, err: error });
-        place.giveBack();
+        this.#options.log.error('the parameters of a run cannot be written', { id: run.request.call, err: error });
+        place.release();
         void this.#ended(run, { outcome: UNWRITABLE, cpuMs: 0, memoryBytes: 0 });
       },
     );
   }
 
-  #order(run: Run, args: string): Parameters<Taken['begin']>[0] {
-    const { runnable, call, http } = run.wanted;
+  #order(run: Run, args: string): Parameters<Reservation['begin']>[0] {
+    const { runnable, call, http } = run.request;
     const { limits, jobWallMs, table } = this.#options;
     const isJob = runnable.plural === 'jobs';
     const { plural, id, name, path = null, version } = runnable;
@@ -203,7 +203,7 @@ export class Runs {
 
   /** JSON of the parameters; undefined if a parent could not be read now. */
   async #argumentsOf(run: Run): Promise<string | undefined> {
-    const { runnable, parameters } = run.wanted;
+    const { runnable, parameters } = run.request;
     const packages = mayUse(runnable, 'require') ? Object.values(this.#options.table(run.tenant)?.packages ?? {}) : [];
     if (packages.length > 0 && !(await this.#options.packages.load(run.tenant, packages))) return undefined;
     const values: Json[] = [];
@@ -234,7 +234,7 @@ export class Runs {
   #awaited(run: Run, work: Promise<unknown>): void {
     const done = work.then(
       () => {},
-      (error: unknown) => this.#options.log.error('work of a run failed', { id: run.wanted.call, err: error }),
+      (error: unknown) => this.#options.log.error('work of a run failed', { id: run.request.call, err: error }),
     );
     run.outstanding.add(done);
     void done.then(() => run.outstanding.delete(done));
@@ -242,28 +242,28 @@ export class Runs {
 
   #log(run: Run, level: RunnableLog['level'], json: string): void {
     run.logCount += 1;
-    const { runnable } = run.wanted;
+    const { runnable } = run.request;
     const line = runnable.logging && run.logCount <= this.#options.limits.logLines ? lineOf(json) : undefined;
     if (line === undefined) return;
     // Fixed now: the record is made when the version is known, and by then there may be further lines.
     const written = { number: run.logCount, at: Date.now(), level, line };
     const kept = this.#kept(run, (version) =>
-      this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run.wanted, written, version)),
+      this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run.request, written, version)),
     );
     this.#awaited(run, kept);
   }
 
   /** Stores a record, with the id of the version that ran. */
   async #kept(run: Run, keep: (version: string | undefined) => Promise<Outcome<unknown>>): Promise<void> {
-    const { runnable } = run.wanted;
+    const { runnable } = run.request;
     // One request for all records of the run, which are stored in order.
     run.version ??= this.#options.table(run.tenant)?.versionIdOf(runnable) ?? Promise.resolve(undefined);
     const kept = await keep(await run.version);
-    if (!kept.ok) this.#options.log.warn('a record of a run is lost', { id: run.wanted.call, code: kept.failure.code });
+    if (!kept.ok) this.#options.log.warn('a record of a run is lost', { id: run.request.call, code: kept.failure.code });
   }
 
   async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Pick<Ended, 'outcome' | 'cpuMs' | 'memoryBytes'>): Promise<void> {
-    this.#conducts.ended(keyOf(run.wanted.runnable), { broke: outcome.is === 'broke', cpuMs }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs }, Date.now());
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
     else this.stats.broke += 1;
@@ -281,7 +281,7 @@ export class Runs {
       this.#again(run, 0);
       return;
     }
-    this.#conducts.ended(keyOf(run.wanted.runnable), { broke: true, cpuMs: 0 }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0 }, Date.now());
     this.stats.broke += 1;
     this.#queue.ended(run);
     this.#rest();
@@ -315,14 +315,14 @@ export class Runs {
     await Promise.allSettled([...run.outstanding]);
     const { startedAt, logCount } = run;
     try {
-      await this.#record(run.wanted, result, { startedAt, logCount, ...cost });
+      await this.#record(run.request, result, { startedAt, logCount, ...cost });
     } catch (error) {
-      this.#options.log.error('a runnable call is lost', { id: run.wanted.call, err: error });
+      this.#options.log.error('a runnable call is lost', { id: run.request.call, err: error });
     }
     run.done(result);
   }
 
-  async #refuse(wanted: WantedRun, problem: string, now: number): Promise<RunResult> {
+  async #refuse(wanted: RunRequest, problem: string, now: number): Promise<RunResult> {
     this.stats.refused += 1;
     const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
     // Repeated rejections are recorded once.
@@ -334,7 +334,7 @@ export class Runs {
     return result;
   }
 
-  async #record(wanted: WantedRun, result: RunResult, cost: RunCost): Promise<void> {
+  async #record(wanted: RunRequest, result: RunResult, cost: RunCost): Promise<void> {
     const { tenant, scope } = wanted.runnable;
     const version = await this.#options.table(tenant)?.versionIdOf(wanted.runnable);
     const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { at: Date.now(), version }));

@@ -6,13 +6,13 @@ import { defineRequest } from '../channel.ts';
 import { type Static, T } from '../schema.ts';
 
 /** Maximum length of a frame in characters; longer ones are cut. */
-export const MAX_FRAME_TOLD = 64 * 1024;
-const MAX_FRAMES_TOLD = 32;
+export const MAX_FRAME_CHARACTERS = 64 * 1024;
+const MAX_FRAMES = 32;
 
 /** A frame as it is on the wire, and who receives it. */
 export const ShownFrame = T.Object({
   to: T.String({ maxLength: 256 }),
-  text: T.String({ maxLength: MAX_FRAME_TOLD }),
+  text: T.String({ maxLength: MAX_FRAME_CHARACTERS }),
   /** The frame was cut. */
   cut: T.Optional(T.Boolean()),
 });
@@ -20,7 +20,7 @@ export type ShownFrame = Static<typeof ShownFrame>;
 
 const parts = {
   request: T.Object({ epoch: T.String(), seq: T.Integer({ minimum: 1 }) }),
-  reply: T.Object({ frames: T.Array(ShownFrame, { maxItems: MAX_FRAMES_TOLD }) }),
+  reply: T.Object({ frames: T.Array(ShownFrame, { maxItems: MAX_FRAMES }) }),
   errors: ['not-found', 'lost'],
 } as const;
 const summary = (protocol: string) =>

@@ -213,7 +213,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     const seen = {
       authenticated: this.principal !== undefined,
       unread: this.reading.stopped,
-      owed: this.outbox.bytes,
+      unsent: this.outbox.bytes,
       sent: this.#wire.sentBytes,
     };
     switch (this.#liveness.look(at, seen, limits)) {
@@ -228,7 +228,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
       case 'stalled':
         this.slow();
         break;
-      case 'ask': {
+      case 'ping': {
         const ping = framing.ping('k');
         if (ping !== undefined) this.outbox.push(ping);
         break;

@@ -100,11 +100,11 @@ export class Effects<Raw, In, Out, P extends Packet> {
         break;
       case 'request':
         this.#host.began();
-        this.#ask().request(effect);
+        this.#requestTracker().request(effect);
         break;
       case 'mutate':
         this.#host.began();
-        this.#ask().mutate(effect);
+        this.#requestTracker().mutate(effect);
         break;
       case 'subscribe':
         this.#subscribing().subscribe(effect);
@@ -178,7 +178,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
     else finish(outcome);
   }
 
-  #ask(): RequestTracker<Raw, In, Out, P> {
+  #requestTracker(): RequestTracker<Raw, In, Out, P> {
     this.#requests ??= new RequestTracker({
       env: this.#env,
       step: (input) => this.#host.step(input),

@@ -1,6 +1,6 @@
 /** Shows the console what a change looks like to the clients of this edge, using the same translation. */
 import { graphChanges } from '@polyedge/contracts/bus/feed';
-import { MAX_FRAME_TOLD, type ShownFrame } from '@polyedge/contracts/bus/frames';
+import { MAX_FRAME_CHARACTERS, type ShownFrame } from '@polyedge/contracts/bus/frames';
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { done, failed } from '@polyedge/contracts/errors';
@@ -35,6 +35,6 @@ export function publishFrames<Address extends string>(
 
 const cut = (to: string, text: string): ShownFrame => ({
   to: to.slice(0, MAX_TO),
-  text: text.slice(0, MAX_FRAME_TOLD),
-  ...(text.length > MAX_FRAME_TOLD ? { cut: true } : {}),
+  text: text.slice(0, MAX_FRAME_CHARACTERS),
+  ...(text.length > MAX_FRAME_CHARACTERS ? { cut: true } : {}),
 });

@@ -107,10 +107,10 @@ export class GroupConsumer<P extends Packet> {
       return;
     }
     this.#waiting.push(ack);
-    if (this.#waiting.length === 1) queueMicrotask(() => this.#ask());
+    if (this.#waiting.length === 1) queueMicrotask(() => this.#ping());
   }
 
-  #ask(): void {
+  #ping(): void {
     if (this.#ended || this.#waiting.length === 0 || this.#awaitedPongs.length >= MAX_AWAITED_PONGS) return;
     const awaited: AwaitedPong = { at: this.#options.now(), ack: this.#waiting };
     this.#waiting = [];
@@ -120,7 +120,7 @@ export class GroupConsumer<P extends Packet> {
       if (at === -1) return;
       this.#awaitedPongs.splice(at, 1);
       for (const one of awaited.ack) one();
-      this.#ask();
+      this.#ping();
     });
   }
 }

@@ -2,14 +2,14 @@
 import type { Limits } from '../limits.ts';
 
 /** What to do about a connection now; undefined: nothing. */
-export type LivenessVerdict = 'not authenticated' | 'idle' | 'stalled' | 'ask' | undefined;
+export type LivenessVerdict = 'not authenticated' | 'idle' | 'stalled' | 'ping' | undefined;
 
-export interface Seen {
+export interface Activity {
   readonly authenticated: boolean;
   /** Reading is paused, so the connection cannot be idle. */
   readonly unread: boolean;
   /** Unsent bytes, and all bytes that the operating system has accepted so far. */
-  readonly owed: number;
+  readonly unsent: number;
   readonly sent: number;
 }
 
@@ -18,14 +18,14 @@ export class Liveness {
   #heardAt: number;
   /** When the client's last whole frame arrived: a message or a ping. */
   #frameAt = 0;
-  #askedAt: number;
+  #pingedAt: number;
   #sent = 0;
   #movedAt: number;
 
   constructor(at: number) {
     this.#openedAt = at;
     this.#heardAt = at;
-    this.#askedAt = at;
+    this.#pingedAt = at;
     this.#movedAt = at;
   }
 
@@ -44,16 +44,16 @@ export class Liveness {
   }
 
   /** @returns the first time-out that has expired */
-  look(at: number, seen: Seen, limits: Limits): LivenessVerdict {
+  look(at: number, seen: Activity, limits: Limits): LivenessVerdict {
     if (seen.unread) this.#heardAt = at;
     if (limits.authenticateMs > 0 && !seen.authenticated && at - this.#openedAt > limits.authenticateMs) return 'not authenticated';
     if (limits.idleMs > 0 && at - this.#heardAt > limits.idleMs) return 'idle';
-    if (seen.owed === 0 || seen.sent !== this.#sent) {
+    if (seen.unsent === 0 || seen.sent !== this.#sent) {
       this.#sent = seen.sent;
       this.#movedAt = at;
     } else if (at - this.#movedAt > limits.stalledMs) return 'stalled';
-    if (limits.pingIntervalMs === 0 || at - Math.max(this.#heardAt, this.#askedAt) < limits.pingIntervalMs) return undefined;
-    this.#askedAt = at;
-    return 'ask';
+    if (limits.pingIntervalMs === 0 || at - Math.max(this.#heardAt, this.#pingedAt) < limits.pingIntervalMs) return undefined;
+    this.#pingedAt = at;
+    return 'ping';
   }
 }

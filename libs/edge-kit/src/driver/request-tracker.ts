@@ -47,7 +47,7 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
   /** Sends a request at once, or after the answers to earlier writes. */
   request(effect: Requesting<Out>): void {
     if (effect.unordered !== true && this.#answered < this.#begun) this.#waitingReads.push({ after: this.#begun, effect });
-    else this.#ask(effect);
+    else this.#send(effect);
   }
 
   mutate({ id, tenant, defaultScope, request, own = 'any' }: Mutating<Out>): void {
@@ -75,9 +75,9 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
     this.#waitingReads = [];
   }
 
-  #ask({ id, call, timeoutMs }: Requesting<Out>): void {
+  #send({ id, call }: Requesting<Out>): void {
     const { env, step, finished } = this.#options;
-    const options = { timeoutMs: timeoutMs ?? env.requestTimeoutMs, signal: this.#aborting.signal };
+    const options = { timeoutMs: env.requestTimeoutMs, signal: this.#aborting.signal };
     void env.bus.request(call.channel, call.subject, call.body, options).then((outcome) => {
       finished();
       step({ kind: 'reply', id, outcome });
@@ -109,7 +109,7 @@ export class RequestTracker<Raw, In, Out, P extends Packet> {
       this.#own.settled(write);
       while (this.#waitingReads[0] !== undefined && this.#waitingReads[0].after <= this.#answered) {
         const [read] = this.#waitingReads.splice(0, 1);
-        if (read !== undefined) this.#ask(read.effect);
+        if (read !== undefined) this.#send(read.effect);
       }
     });
   }

@@ -5,7 +5,7 @@ import { graphGet, graphMutate } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
-import { ask, type Question, write } from '@polyedge/session/questions';
+import { call, type Question, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { FakeFeed } from '../testing/fake-feed.ts';
 import { systemClock, Wheel } from '../wheel.ts';
@@ -36,7 +36,7 @@ interface Tell {
 }
 
 function* readTellWrite(): Task<Question | Tell, string> {
-  const found = yield* ask(graphGet, { tenant: 't' }, { ids: ['a'] });
+  const found = yield* call(graphGet, { tenant: 't' }, { ids: ['a'] });
   if (!found.ok) return found.failure.code;
   yield { kind: 'tell', what: `seq ${found.value.seq}` };
   const stored = yield* write('create', [{ op: 'create', type: 'ogit/Note', id: 'a', attributes: {} }]);
@@ -83,8 +83,8 @@ test('a request that must survive a restart of the store is retried until it is 
     asked += 1;
     return asked < 3 ? failed('busy') : done({ epoch: 'e', seq: 7, oldest: 1, partitions: 1 });
   });
-  const once = await rest.ask(graphPosition, {}, {});
+  const once = await rest.request(graphPosition, {}, {});
   assert.ok(!once.ok && once.failure.code === 'busy');
-  assert.ok((await rest.askUntilAnswered(graphPosition, {}, {})).ok);
+  assert.ok((await rest.requestWithRetries(graphPosition, {}, {})).ok);
   assert.equal(asked, 3);
 });

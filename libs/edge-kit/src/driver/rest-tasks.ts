@@ -65,22 +65,22 @@ export class RestTasks {
       if (step.done === true) return step;
       const question = step.value;
       if (!isQuestion(question)) return { done: false, value: question };
-      step = task.next(await (question.kind === 'ask' ? this.#ask(question.call, acting.signal) : this.write(question, acting)));
+      step = task.next(await (question.kind === 'call' ? this.#request(question.call, acting.signal) : this.write(question, acting)));
     }
   }
 
   /** Sends a request to a channel, once. */
-  ask<Address extends string, Request, Reply>(
+  request<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     parameters: Parameters<Address>,
     body: Request,
     signal?: AbortSignal,
   ): Promise<Outcome<Reply>> {
-    return this.#ask({ channel, subject: channel.subject(parameters), body }, signal);
+    return this.#request({ channel, subject: channel.subject(parameters), body }, signal);
   }
 
   /** Retries while no answer arrives, within the time-out of a request. Only for reads. */
-  async askUntilAnswered<Address extends string, Request, Reply>(
+  async requestWithRetries<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     parameters: Parameters<Address>,
     body: Request,
@@ -124,7 +124,7 @@ export class RestTasks {
     return outcome;
   }
 
-  #ask<Reply>(
+  #request<Reply>(
     { channel, subject, body }: { channel: RequestChannel<string, unknown, Reply>; subject: string; body: unknown },
     signal: AbortSignal | undefined,
   ): Promise<Outcome<Reply>> {
@@ -134,4 +134,4 @@ export class RestTasks {
 }
 
 const isQuestion = <Own extends { readonly kind: string }>(question: Question | Own): question is Question =>
-  question.kind === 'ask' || question.kind === 'write';
+  question.kind === 'call' || question.kind === 'write';

@@ -46,7 +46,7 @@ export class Backfill {
     this.#watchers = watchers;
   }
 
-  want(entry: StagedChange): void {
+  add(entry: StagedChange): void {
     if (entry.alone) this.#wantedAlone.push(entry);
     else this.#wanted.push(entry);
   }
@@ -69,7 +69,7 @@ export class Backfill {
       this.#requests += 1;
       this.#stats.seqFetches += 1;
       this.#fetching.set(this.#requests, { epoch, entries, alone: entries.every(({ alone }) => alone) });
-      this.#effects.push({ do: 'ask-changes', ask: this.#requests, epoch, seqs: entries.map(({ seq }) => seq) });
+      this.#effects.push({ do: 'request-changes', id: this.#requests, epoch, seqs: entries.map(({ seq }) => seq) });
     }
   }
 
@@ -77,10 +77,10 @@ export class Backfill {
     this.#pausing = false;
   }
 
-  answered(ask: number, outcome: Outcome<ReplyOf<typeof graphChanges>>): void {
-    const fetching = this.#fetching.get(ask);
+  answered(id: number, outcome: Outcome<ReplyOf<typeof graphChanges>>): void {
+    const fetching = this.#fetching.get(id);
     if (fetching === undefined) return;
-    this.#fetching.delete(ask);
+    this.#fetching.delete(id);
     const { epoch, entries } = fetching;
     for (const entry of entries) entry.fetching = false;
     if (!outcome.ok) this.#fail(entries, outcome.failure);
@@ -102,7 +102,7 @@ export class Backfill {
     }
     this.#attempt = 0;
     for (const entry of rest) {
-      if (entry.seq > to) this.want(entry);
+      if (entry.seq > to) this.add(entry);
       else this.#lose(entry, failed('lost', 'a change is no longer kept').failure);
     }
   }
@@ -148,7 +148,7 @@ export class Backfill {
     for (const entry of entries) {
       // The store may have rejected one of them, which must not affect the others.
       if (!later) entry.alone = true;
-      this.want(entry);
+      this.add(entry);
     }
     if (!later) return;
     const ms = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** this.#attempt) / 2;

@@ -136,23 +136,23 @@ class FeedDriver implements LiveFeed {
       case 'flush':
         void this.#bus.flush(timeoutMs).then(({ ok }) => this.#handle({ kind: 'flushed', ok }));
         break;
-      case 'ask-position': {
-        const { ask } = effect;
+      case 'request-position': {
+        const { id } = effect;
         const answered = this.#bus.request(graphPosition, graphPosition.subject({}), {}, { timeoutMs });
-        void answered.then((outcome) => this.#handle({ kind: 'position', ask, outcome }));
+        void answered.then((outcome) => this.#handle({ kind: 'position', id, outcome }));
         break;
       }
-      case 'ask-range': {
-        const { do: _, ask, interests, ...range } = effect;
+      case 'request-range': {
+        const { do: _, id, interests, ...range } = effect;
         const body = { ...range, interests: [...interests] };
         const answered = this.#bus.request(graphChanges, graphChanges.subject({}), body, { timeoutMs });
-        void answered.then((outcome) => this.#handle({ kind: 'range', ask, outcome }));
+        void answered.then((outcome) => this.#handle({ kind: 'range', id, outcome }));
         break;
       }
-      case 'ask-changes': {
-        const { ask, epoch, seqs } = effect;
+      case 'request-changes': {
+        const { id, epoch, seqs } = effect;
         const answered = this.#bus.request(graphChanges, graphChanges.subject({}), { epoch, seqs: [...seqs] }, { timeoutMs });
-        void answered.then((outcome) => this.#handle({ kind: 'changes', ask, outcome }));
+        void answered.then((outcome) => this.#handle({ kind: 'changes', id, outcome }));
         break;
       }
       case 'wake':

@@ -21,7 +21,7 @@ interface Gap {
   upTo: number | undefined;
   attempt: number;
   /** The request in flight, and the end of its range. */
-  request: { readonly ask: number; readonly upTo: number } | undefined;
+  request: { readonly id: number; readonly upTo: number } | undefined;
   /** A timer will continue. */
   waits: boolean;
 }
@@ -152,8 +152,8 @@ export class GapDetector {
     if (this.#gap !== undefined && !this.#gap.waits) this.#advance(at);
   }
 
-  positionAnswered(ask: number, outcome: Outcome<ReplyOf<typeof graphPosition>>, at: number): void {
-    const gap = this.#answered(ask);
+  positionAnswered(id: number, outcome: Outcome<ReplyOf<typeof graphPosition>>, at: number): void {
+    const gap = this.#answered(id);
     if (gap === undefined) return;
     if (!outcome.ok) {
       this.#again(gap);
@@ -167,9 +167,9 @@ export class GapDetector {
     this.#advance(at);
   }
 
-  rangeAnswered(ask: number, outcome: Outcome<ReplyOf<typeof graphChanges>>, at: number): void {
+  rangeAnswered(id: number, outcome: Outcome<ReplyOf<typeof graphChanges>>, at: number): void {
     const askedUpTo = this.#gap?.request?.upTo ?? 0;
-    const gap = this.#answered(ask);
+    const gap = this.#answered(id);
     // A reply of this epoch stays valid whatever has happened meanwhile; one for a closed gap is not needed.
     if (gap === undefined) return;
     const failure = outcome.ok ? undefined : outcome.failure;
@@ -193,9 +193,9 @@ export class GapDetector {
     this.#advance(at);
   }
 
-  #answered(ask: number): Gap | undefined {
+  #answered(id: number): Gap | undefined {
     const gap = this.#gap;
-    if (gap?.request?.ask !== ask) return undefined;
+    if (gap?.request?.id !== id) return undefined;
     gap.request = undefined;
     return gap;
   }
@@ -206,7 +206,7 @@ export class GapDetector {
       stats.fetchedChanges += 1;
       const full = isFull(change) ? change : undefined;
       const missing = resequencer.announceWhole(change.seq, keysOf(change), full, full === undefined ? 0 : JSON.stringify(full).length);
-      if (missing !== undefined) backfill.want(missing);
+      if (missing !== undefined) backfill.add(missing);
     }
   }
 
@@ -273,7 +273,7 @@ export class GapDetector {
     this.#position = head.to;
     for (let seq = from; seq <= head.to; seq += 1) {
       const missing = resequencer.announce(seq, head.keys[seq - head.from] ?? []);
-      if (missing !== undefined) backfill.want(missing);
+      if (missing !== undefined) backfill.add(missing);
     }
     effects.push(HAND_OUT_SOON);
   }
@@ -320,7 +320,7 @@ export class GapDetector {
     const gap = this.#gap;
     if (gap === undefined || gap.request !== undefined || !this.#connected) return;
     if (this.#epoch === undefined || gap.upTo === undefined) {
-      effects.push({ do: 'ask-position', ask: this.#ask(gap, 0) });
+      effects.push({ do: 'request-position', id: this.#newRequest(gap, 0) });
       return;
     }
     if (this.#position >= gap.upTo) {
@@ -342,8 +342,8 @@ export class GapDetector {
         ? interests
         : [...new Set(interests.map(({ tenant }) => tenant))].map((tenant) => ({ tenant }));
     effects.push({
-      do: 'ask-range',
-      ask: this.#ask(gap, gap.upTo),
+      do: 'request-range',
+      id: this.#newRequest(gap, gap.upTo),
       epoch: this.#epoch,
       after: this.#position,
       upTo: gap.upTo,
@@ -356,9 +356,9 @@ export class GapDetector {
     return resequencer.pending < settings.maxPending / 2 && resequencer.dueBytes < settings.maxStagedBytes / 2;
   }
 
-  #ask(gap: Gap, upTo: number): number {
+  #newRequest(gap: Gap, upTo: number): number {
     this.#requests += 1;
-    gap.request = { ask: this.#requests, upTo };
+    gap.request = { id: this.#requests, upTo };
     return this.#requests;
   }
 

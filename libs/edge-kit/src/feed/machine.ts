@@ -111,13 +111,13 @@ export class FeedMachine {
         this.#watchers.flushed(input.ok);
         break;
       case 'position':
-        this.#gaps.positionAnswered(input.ask, input.outcome, at);
+        this.#gaps.positionAnswered(input.id, input.outcome, at);
         break;
       case 'range':
-        this.#gaps.rangeAnswered(input.ask, input.outcome, at);
+        this.#gaps.rangeAnswered(input.id, input.outcome, at);
         break;
       case 'changes':
-        this.#backfill.answered(input.ask, input.outcome);
+        this.#backfill.answered(input.id, input.outcome);
         this.#pump();
         break;
       case 'woken':

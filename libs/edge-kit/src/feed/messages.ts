@@ -27,9 +27,9 @@ export type FeedInput =
   | { readonly kind: 'disconnected' }
   /** The outcome of a `flush`. */
   | { readonly kind: 'flushed'; readonly ok: boolean }
-  | { readonly kind: 'position'; readonly ask: number; readonly outcome: Outcome<ReplyOf<typeof graphPosition>> }
-  | { readonly kind: 'range'; readonly ask: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
-  | { readonly kind: 'changes'; readonly ask: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
+  | { readonly kind: 'position'; readonly id: number; readonly outcome: Outcome<ReplyOf<typeof graphPosition>> }
+  | { readonly kind: 'range'; readonly id: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
+  | { readonly kind: 'changes'; readonly id: number; readonly outcome: Outcome<ReplyOf<typeof graphChanges>> }
   | { readonly kind: 'woken'; readonly timer: FeedTimer }
   /** Arrives every `sweepMs`. */
   | { readonly kind: 'sweep' }
@@ -53,16 +53,16 @@ export type FeedEffect =
   | { readonly do: 'unsubscribe'; readonly name: string }
   /** Ensure that the server knows every subscription made so far; answered by `flushed`. */
   | { readonly do: 'flush' }
-  | { readonly do: 'ask-position'; readonly ask: number }
+  | { readonly do: 'request-position'; readonly id: number }
   | {
-      readonly do: 'ask-range';
-      readonly ask: number;
+      readonly do: 'request-range';
+      readonly id: number;
       readonly epoch: string;
       readonly after: number;
       readonly upTo: number;
       readonly interests: readonly Interest[];
     }
-  | { readonly do: 'ask-changes'; readonly ask: number; readonly epoch: string; readonly seqs: readonly number[] }
+  | { readonly do: 'request-changes'; readonly id: number; readonly epoch: string; readonly seqs: readonly number[] }
   /** Set a timer to a random time between `ms` and `ms + spreadMs` from now. It replaces the timer of that name. */
   | { readonly do: 'wake'; readonly timer: FeedTimer; readonly ms: number; readonly spreadMs: number }
   | { readonly do: 'cancel'; readonly timer: FeedTimer }

@@ -6,7 +6,7 @@ import { trialTold } from '@polyedge/contracts/testing/trial-channels';
 import { EVERYTHING } from '@polyedge/query/filter';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
-import { call } from '@polyedge/session/call';
+import { busCall } from '@polyedge/session/call';
 import type { Effect, Input, Protocol, View } from '@polyedge/session/session';
 import { Driver, type DriverOptions } from '../driver/driver.ts';
 import { type Limits, limits } from '../limits.ts';
@@ -52,7 +52,7 @@ export const talkative: Handle = (input) => {
   }
 };
 
-export const read = (id: string): Effect<string> => ({ do: 'request', id, call: call(graphGet, { tenant: 't' }, { ids: [id] }) });
+export const read = (id: string): Effect<string> => ({ do: 'request', id, call: busCall(graphGet, { tenant: 't' }, { ids: [id] }) });
 export const write = (id: string, own: 'events-first' | 'answer-first' | 'any' = 'any'): Effect<string> => ({
   do: 'mutate',
   id,

@@ -19,7 +19,7 @@ export interface RecoveryRules {
   /** How long a session can be resumed. */
   readonly keepMs: number;
   /** Requests a session that this process does not know from the edge's other processes. */
-  ask(pid: string): Promise<Parted | undefined>;
+  findElsewhere(pid: string): Promise<Parted | undefined>;
   /** Decides whether a client may resume this session from its offset, and with which principal. `restored` becomes `Opening.restored`. */
   admit(state: unknown, offset: string): Promise<{ readonly credential: Principal; readonly restored: unknown } | undefined>;
 }
@@ -101,7 +101,7 @@ export class Recovery {
   /** (`SessionAwareAdapter.restoreSession`.) Null: the client starts a new session. */
   async restore(pid: string, offset: string): Promise<Restored | null> {
     if (pid.length > LONGEST_PID) return null;
-    const parted = this.take(pid) ?? (await this.#rules.ask(pid));
+    const parted = this.take(pid) ?? (await this.#rules.findElsewhere(pid));
     const admitted = parted === undefined ? undefined : await this.#rules.admit(parted.state, offset);
     if (parted === undefined || admitted === undefined) return null;
     return { sid: parted.sid, pid, rooms: [], data: { recovered: admitted }, missedPackets: [] };

@@ -6,7 +6,7 @@ import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
 import { Leases, type PartitionLease } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
-import { ask, type OwnedLease, type Procedure } from './messages.ts';
+import { call, type OwnedLease, type Procedure } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { preferred } from './rendezvous.ts';
@@ -236,7 +236,7 @@ export class ConsumerGroup {
   /** Opens the group in the store, which returns its id, epoch and partitions. */
   *#open(): Procedure<Opened | undefined> {
     const { tenant, name, start } = this.#of;
-    const outcome = yield* ask({ call: 'open', tenant, name, start, skip: false });
+    const outcome = yield* call({ call: 'open', tenant, name, start, skip: false });
     if (!outcome.ok) {
       this.#state.stats.storeFailures += 1;
       if (outcome.failure.code === 'limited' || outcome.failure.code === 'invalid') this.lose(outcome.failure);
@@ -253,14 +253,14 @@ export class ConsumerGroup {
   /** A group without members skips what it missed. Returns false if Redis is unavailable. */
   *#skipMissed({ id, epoch }: Opened): Procedure<boolean> {
     const { tenant, name } = this.#of;
-    const listed = yield* ask({ call: 'list', epoch: epoch.name, group: id, members: this.#members.ids() });
+    const listed = yield* call({ call: 'list', epoch: epoch.name, group: id, members: this.#members.ids() });
     if (!listed.ok) {
       this.#redisFailed();
       return false;
     }
     const joined = listed.value;
     const skip = joined !== 'full' && joined.count === joined.added;
-    if (skip) yield* ask({ call: 'open', tenant, name, start: 'largest', skip });
+    if (skip) yield* call({ call: 'open', tenant, name, start: 'largest', skip });
     for (const member of this.#members.all()) member.listed = joined !== 'full';
     this.#announce();
     return true;
@@ -318,7 +318,7 @@ export class ConsumerGroup {
   *#gap(opened: Opened, lease: PartitionLease): Procedure {
     const { stats, effects } = this.#state;
     const { tenant, name } = this.#of;
-    const position = yield* ask({ call: 'position' });
+    const position = yield* call({ call: 'position' });
     if (!position.ok) return;
     const { epoch, oldest } = position.value;
     if (epoch !== opened.epoch.name) {
@@ -337,11 +337,11 @@ export class ConsumerGroup {
   #release(leases: readonly PartitionLease[]): void {
     const given = this.#leases.dropAll(leases);
     this.#state.stats.released += given.length;
-    if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#giveBack(this.#opened, given));
+    if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#handBack(this.#opened, given));
   }
 
-  *#giveBack(opened: Opened, given: readonly OwnedLease[]): Procedure {
-    yield* this.#leases.giveBack(opened, given);
+  *#handBack(opened: Opened, given: readonly OwnedLease[]): Procedure {
+    yield* this.#leases.release(opened, given);
     this.#announce();
     if (!this.#ended) this.look();
   }
@@ -360,8 +360,8 @@ export class ConsumerGroup {
   /** A member's partitions are released before it leaves the list, because others wait for them. */
   *#depart(opened: Opened, { id: member }: GroupMember, given: readonly OwnedLease[]): Procedure {
     const { id, epoch } = opened;
-    if (given.length > 0) yield* this.#giveBack(opened, given);
-    const unlisted = yield* ask({ call: 'unlist', epoch: epoch.name, group: id, members: [member] });
+    if (given.length > 0) yield* this.#handBack(opened, given);
+    const unlisted = yield* call({ call: 'unlist', epoch: epoch.name, group: id, members: [member] });
     if (!unlisted.ok) {
       this.#state.stats.redisFailures += 1;
       this.#state.depart(id, [member]);

@@ -159,12 +159,12 @@ export class Groups {
     const { signals, onNote } = this.#options;
     switch (effect.do) {
       case 'call': {
-        const { ask, call } = effect;
-        void this.#call(call).then((outcome) => this.#handle({ kind: 'answer', ask, outcome }));
+        const { id, call } = effect;
+        void this.#call(call).then((outcome) => this.#handle({ kind: 'reply', id, outcome }));
         break;
       }
-      case 'give':
-        this.#give(effect);
+      case 'deliver':
+        this.#deliver(effect);
         break;
       case 'lost': {
         const lost = this.#members.get(effect.member);
@@ -201,10 +201,10 @@ export class Groups {
   }
 
   /** Changes acknowledged within `batch` were not shown. */
-  #give({ member, batch, changes, shared }: Extract<GroupsEffect, { do: 'give' }>): void {
+  #deliver({ member, batch, changes, shared }: Extract<GroupsEffect, { do: 'deliver' }>): void {
     const handler = this.#members.get(member)?.handler;
     if (handler === undefined) return;
-    this.stats.given += changes.length;
+    this.stats.delivered += changes.length;
     let confirmed = false;
     handler.batch(changes, () => this.#handle({ kind: 'ack', member, batch, confirmed }), shared);
     confirmed = true;
@@ -260,7 +260,7 @@ export class Groups {
         case 'alive':
           return done(await redis.alive(call.edges));
         case 'take':
-          return done(await redis.take(call.group, call.owner, termMs, call.freeForMs, call.wanted));
+          return done(await redis.take(call.group, call.owner, termMs, call.freeForMs, call.requests));
         case 'hold':
           return done(await redis.hold(call.group, call.what, call.what === 'renew' ? termMs : 0, call.held));
       }

@@ -5,7 +5,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { GroupMember, GroupMembers, Opened } from './members.ts';
-import { ask, type OwnedLease, type Procedure, type Wanted } from './messages.ts';
+import { call, type LeaseRequest, type OwnedLease, type Procedure } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
 import { preferred } from './rendezvous.ts';
@@ -106,16 +106,16 @@ export class Leases {
     const { times } = this.#state;
     const acquired: Acquired = { isHeld: false, refused: undefined, redisFailed: false };
     for (const [member, wanted] of this.#byMember(partitions, candidates)) {
-      let asked: readonly Wanted[] = wanted.map((partition) => ({ partition, above: 0 }));
-      for (let attempt = 0; attempt < CLAIM_ATTEMPTS && asked.length > 0; attempt += 1) {
+      let requests: readonly LeaseRequest[] = wanted.map((partition) => ({ partition, above: 0 }));
+      for (let attempt = 0; attempt < CLAIM_ATTEMPTS && requests.length > 0; attempt += 1) {
         const actUntil = this.#state.at + times.termMs - times.marginMs;
-        const answers = yield* ask({
+        const answers = yield* call({
           call: 'take',
           epoch: opened.epoch.name,
           group: opened.id,
           owner: member.id,
           freeForMs,
-          wanted: asked,
+          requests,
         });
         if (!answers.ok) {
           acquired.redisFailed = true;
@@ -127,7 +127,7 @@ export class Leases {
           else if (freeForMs === 0) acquired.isHeld = true;
         }
         if (taken.length === 0) break;
-        asked = yield* this.#claim(opened, member, taken, actUntil, acquired);
+        requests = yield* this.#claim(opened, member, taken, actUntil, acquired);
       }
     }
     return acquired;
@@ -149,7 +149,7 @@ export class Leases {
     this.#renewAt = sentAt + times.renewMs;
     const leases = this.all();
     const held = leases.map(({ consumer }) => heldBy(consumer));
-    const renewed = yield* ask({ call: 'hold', epoch: opened.epoch.name, group: opened.id, what: 'renew', held });
+    const renewed = yield* call({ call: 'hold', epoch: opened.epoch.name, group: opened.id, what: 'renew', held });
     this.#renewing = false;
     if (!renewed.ok) {
       stats.redisFailures += 1;
@@ -209,11 +209,11 @@ export class Leases {
   }
 
   /** Commits their positions and releases them for others. */
-  *giveBack({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
+  *release({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
     const { stats } = this.#state;
-    const committed = yield* ask({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
+    const committed = yield* call({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
     if (!committed.ok) stats.commitFailures += 1;
-    const released = yield* ask({ call: 'hold', epoch, group: id, what: 'release', held: given });
+    const released = yield* call({ call: 'hold', epoch, group: id, what: 'release', held: given });
     if (!released.ok) stats.redisFailures += 1;
   }
 
@@ -249,15 +249,15 @@ export class Leases {
     taken: readonly OwnedLease[],
     actUntil: number,
     acquired: Acquired,
-  ): Procedure<readonly Wanted[]> {
+  ): Procedure<readonly LeaseRequest[]> {
     const claims = taken.map(({ partition, fence }) => ({ partition, fence }));
-    const outcome = yield* ask({ call: 'claim', epoch: opened.epoch.name, group: opened.id, claims });
+    const outcome = yield* call({ call: 'claim', epoch: opened.epoch.name, group: opened.id, claims });
     if (!outcome.ok) {
       this.#state.stats.storeFailures += 1;
       acquired.refused = outcome.failure;
       return [];
     }
-    const higher: Wanted[] = [];
+    const higher: LeaseRequest[] = [];
     const tooLate: OwnedLease[] = [];
     for (const { partition, fence, position: stored, taken: inForce } of outcome.value.claims) {
       const copy = taken.find((one) => one.partition === partition);
@@ -271,7 +271,7 @@ export class Leases {
       if (member.ended) tooLate.push({ partition, fence, position });
       else this.#own(opened, member, { partition, fence, position }, actUntil);
     }
-    if (tooLate.length > 0) yield* this.giveBack(opened, tooLate);
+    if (tooLate.length > 0) yield* this.release(opened, tooLate);
     return higher;
   }
 
@@ -303,5 +303,5 @@ export class Leases {
 }
 
 function* commitLast(epoch: string, position: { group: number } & OwnedLease): Procedure {
-  yield* ask({ call: 'commit', epoch, positions: [position], touched: [] });
+  yield* call({ call: 'commit', epoch, positions: [position], touched: [] });
 }

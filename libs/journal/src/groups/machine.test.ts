@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FullChange } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
@@ -17,15 +18,21 @@ class World {
   id = 1;
   /** Partitions that another owner holds. */
   held: readonly number[] = [];
+  /** Redis does not answer; the store does. */
+  redisAway = false;
+  /** The newest change, in partition 0. */
+  newest = 0;
+  readonly delivered: number[] = [];
   #at = 0;
 
   handle(input: Parameters<GroupsMachine['handle']>[0]): void {
     const effects = [...this.machine.handle(input, this.#at)];
     for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
       if (effect.do === 'lost') this.lost.push(effect);
+      if (effect.do === 'deliver') this.#deliver(effect);
       if (effect.do !== 'call') continue;
       this.calls.push(effect.call);
-      effects.push(...this.machine.handle({ kind: 'answer', ask: effect.ask, outcome: this.#answer(effect.call) }, this.#at));
+      effects.push(...this.machine.handle({ kind: 'reply', id: effect.id, outcome: this.#answer(effect.call) }, this.#at));
     }
   }
 
@@ -36,7 +43,20 @@ class World {
     }
   }
 
+  write(): void {
+    this.newest += 1;
+    this.handle({ kind: 'announced', epoch: 'x', seq: this.newest });
+  }
+
+  /** The member confirms at once. */
+  #deliver({ member, batch, changes }: Extract<GroupsEffect, { do: 'deliver' }>): void {
+    this.delivered.push(...changes.map(({ seq }) => seq));
+    this.handle({ kind: 'ack', member, batch, confirmed: true });
+  }
+
   #answer(call: GroupCall): Outcome<unknown> {
+    if (this.redisAway && !['open', 'claim', 'commit', 'position'].includes(call.call))
+      return failed('unavailable', 'Redis does not answer');
     switch (call.call) {
       case 'open':
         return done({ id: this.id, created: true, epoch: 'x', partitions: 2 });
@@ -46,7 +66,7 @@ class World {
         return done(new Map([[MEMBER, EDGE]]));
       case 'take':
         return done(
-          call.wanted.map(({ partition }) =>
+          call.requests.map(({ partition }) =>
             this.held.includes(partition) ? { partition, is: 'held', leftMs: 1000 } : { partition, is: 'taken', fence: 1, position: 0 },
           ),
         );
@@ -60,7 +80,16 @@ class World {
       case 'hold':
         return done([]);
       case 'read':
-        return done({ items: [], to: call.after });
+        if (call.partition !== 0) return done({ items: [], to: call.after });
+        return done({
+          items: Array.from({ length: this.newest - call.after }, (_, at) => {
+            const seq = call.after + at + 1;
+            return { seq, change: { seq, tenant: 't' } as FullChange, bytes: 100 };
+          }),
+          to: this.newest,
+        });
+      case 'end':
+        return done(0);
       default:
         return done(undefined);
     }
@@ -99,4 +128,24 @@ test('confirmations of a group never count for another one of the same name', ()
   assert.equal(world.lost.length, 1);
   assert.deepEqual(world.machine.views(), []);
   assert.ok(!world.calls.some((call) => call.call === 'commit' && call.positions.some(({ group }) => group === 2)));
+});
+
+test('while Redis does not answer a group stands still; afterwards it continues with the same owners and misses nothing', () => {
+  const world = joined();
+  world.write();
+  world.pass(GROUP_TIMES.refreshMs);
+  assert.deepEqual(world.delivered, [1]);
+  const owned = () => world.machine.views()[0]?.partitions.map(({ partition, fence }) => [partition, fence]);
+  const before = owned();
+  assert.equal(before?.length, 2);
+  world.redisAway = true;
+  world.write();
+  // Longer than any lease.
+  world.pass(3 * GROUP_TIMES.termMs);
+  assert.deepEqual([world.delivered, owned()], [[1], before]);
+  world.redisAway = false;
+  world.handle({ kind: 'reconnected' });
+  world.write();
+  world.pass(GROUP_TIMES.refreshMs);
+  assert.deepEqual([world.delivered, owned(), world.lost], [[1, 2, 3], before, []]);
 });

@@ -5,7 +5,7 @@
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
 import { ConsumerGroup, GONE } from './group.ts';
-import { ask, type GroupsEffect, type GroupsInput, type Procedure } from './messages.ts';
+import { call, type GroupsEffect, type GroupsInput, type Procedure } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
 
@@ -77,8 +77,8 @@ export class GroupsMachine {
   #take(input: GroupsInput): void {
     const { groups, procedures } = this.#state;
     switch (input.kind) {
-      case 'answer':
-        procedures.answered(input.ask, input.outcome);
+      case 'reply':
+        procedures.resume(input.id, input.outcome);
         break;
       case 'join':
         this.#join(input);
@@ -147,11 +147,11 @@ export class GroupsMachine {
     const { departed, stats } = this.#state;
     this.#beating = true;
     this.#beatAt = this.#state.at;
-    const beaten = yield* ask({ call: 'beat', epoch });
+    const beaten = yield* call({ call: 'beat', epoch });
     if (!beaten.ok) stats.redisFailures += 1;
     for (const [group, members] of beaten.ok ? [...departed] : []) {
       departed.delete(group);
-      if ((yield* ask({ call: 'unlist', epoch, group, members: [...members] })).ok) continue;
+      if ((yield* call({ call: 'unlist', epoch, group, members: [...members] })).ok) continue;
       this.#state.depart(group, members);
       break;
     }
@@ -170,7 +170,7 @@ export class GroupsMachine {
     this.#moved.clear();
     if (positions.length === 0 && touched.length === 0) return;
     this.#committing = true;
-    const outcome = yield* ask({ call: 'commit', epoch: epoch.name, positions, touched });
+    const outcome = yield* call({ call: 'commit', epoch: epoch.name, positions, touched });
     this.#committing = false;
     if (this.#state.epoch !== epoch) return;
     if (!outcome.ok) {

@@ -1,6 +1,6 @@
 /** This edge's members of a group, their entries in Redis beside those of other edges, and which of all members are alive. */
 import type { Epoch } from './edge-state.ts';
-import { ask, type Procedure } from './messages.ts';
+import { call, type Procedure } from './messages.ts';
 import type { MemberWindow } from './partition-consumer.ts';
 
 /** A group that was opened in the store: it has a new id after it expired and was created again. */
@@ -77,22 +77,22 @@ export class GroupMembers {
   }
 
   *#listSome({ id, epoch: { name: epoch } }: Opened, members: readonly GroupMember[]): Procedure<number | 'full' | 'failed'> {
-    const listed = yield* ask({ call: 'list', epoch, group: id, members: members.map((member) => member.id) });
+    const listed = yield* call({ call: 'list', epoch, group: id, members: members.map((member) => member.id) });
     if (!listed.ok) return 'failed';
     if (listed.value === 'full') return 'full';
     for (const member of members) member.listed = true;
     // Those that left during the request.
     const gone = members.filter(({ ended }) => ended).map((member) => member.id);
-    if (gone.length > 0 && !(yield* ask({ call: 'unlist', epoch, group: id, members: gone })).ok) return 'failed';
+    if (gone.length > 0 && !(yield* call({ call: 'unlist', epoch, group: id, members: gone })).ok) return 'failed';
     return listed.value.added;
   }
 
   /** Our members, and those of other live edges; those of dead edges are removed from the list. Undefined if Redis is unavailable. */
   *living({ id, epoch: { name: epoch } }: Opened): Procedure<readonly string[] | undefined> {
-    const members = yield* ask({ call: 'members', epoch, group: id });
+    const members = yield* call({ call: 'members', epoch, group: id });
     if (!members.ok) return undefined;
     const others = [...new Set(members.value.values())].filter((other) => other !== this.#edge);
-    const alive = others.length === 0 ? undefined : yield* ask({ call: 'alive', epoch, edges: others });
+    const alive = others.length === 0 ? undefined : yield* call({ call: 'alive', epoch, edges: others });
     if (alive?.ok === false) return undefined;
     // Ours are alive whatever the list says: Redis may have lost it since they were added.
     const living = new Set(this.ids());
@@ -101,7 +101,7 @@ export class GroupMembers {
       if (of === this.#edge ? living.has(member) : alive?.value.has(of) === true) living.add(member);
       else dead.push(member);
     }
-    if (dead.length > 0 && !(yield* ask({ call: 'unlist', epoch, group: id, members: dead })).ok) return undefined;
+    if (dead.length > 0 && !(yield* call({ call: 'unlist', epoch, group: id, members: dead })).ok) return undefined;
     return [...living];
   }
 }

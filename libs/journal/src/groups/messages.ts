@@ -1,7 +1,7 @@
 /** The inputs and effects of the groups machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, asking } from '../procedure.ts';
+import { type Procedure as AnyProcedure, callFunction } from '../procedure.ts';
 import type { Claim, CommittedPosition } from './port.ts';
 
 /** A request to Redis or to the store. Those with an epoch concern one epoch of the journal. */
@@ -18,7 +18,7 @@ export type GroupCall =
       readonly group: number;
       readonly owner: string;
       readonly freeForMs: number;
-      readonly wanted: readonly Wanted[];
+      readonly requests: readonly LeaseRequest[];
     }
   | {
       readonly call: 'hold';
@@ -77,7 +77,7 @@ export interface TenantPage {
   readonly bytes: number;
 }
 
-export interface Wanted {
+export interface LeaseRequest {
   readonly partition: number;
   readonly above: number;
 }
@@ -110,7 +110,7 @@ export interface GroupReplies {
 }
 
 export type GroupsInput =
-  | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
+  | { readonly kind: 'reply'; readonly id: number; readonly outcome: Outcome<unknown> }
   /** `member` is a new name, unique over all edges. */
   | {
       readonly kind: 'join';
@@ -135,10 +135,10 @@ export type GroupsInput =
   | { readonly kind: 'close' };
 
 export type GroupsEffect =
-  | { readonly do: 'call'; readonly ask: number; readonly call: GroupCall }
+  | { readonly do: 'call'; readonly id: number; readonly call: GroupCall }
   /** `shared`: other groups of this edge may receive the same array. */
   | {
-      readonly do: 'give';
+      readonly do: 'deliver';
       readonly member: string;
       readonly batch: number;
       readonly changes: readonly FullChange[];
@@ -155,6 +155,6 @@ export type GroupsEffect =
   | { readonly do: 'wake'; readonly ms: number }
   | { readonly do: 'cancel-wake' };
 
-/** Work of groups that takes several questions, and how it asks one. */
+/** Work of groups that takes several calls, and how it makes one. */
 export type Procedure<Result = void> = AnyProcedure<GroupCall, Result>;
-export const ask = asking<GroupCall, GroupReplies>();
+export const call = callFunction<GroupCall, GroupReplies>();

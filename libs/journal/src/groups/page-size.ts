@@ -23,7 +23,7 @@ export class PageSize {
     return this.#limit;
   }
 
-  saw(items: readonly { readonly bytes: number }[]): void {
+  adapt(items: readonly { readonly bytes: number }[]): void {
     if (items.length === 0) return;
     let bytes = 0;
     for (const item of items) bytes += item.bytes;

@@ -33,7 +33,7 @@ function consuming(...pages: JournalPage[]) {
   });
   // The tail has it all: reading on asks nobody.
   const pump = (): void => assert.ok(consumer.pump(() => lease.good)?.next({ ok: true, value: undefined }).done);
-  const given = () => effects.flatMap((effect) => (effect.do === 'give' ? [effect.changes.map(({ seq }) => seq)] : []));
+  const given = () => effects.flatMap((effect) => (effect.do === 'deliver' ? [effect.changes.map(({ seq }) => seq)] : []));
   return { consumer, pump, given, window, lease };
 }
 

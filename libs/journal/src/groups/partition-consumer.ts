@@ -4,7 +4,7 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import { ask, type GroupsEffect, type JournalPage, type Procedure, type TenantPage } from './messages.ts';
+import { call, type GroupsEffect, type JournalPage, type Procedure, type TenantPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 import { GROUP_WINDOW } from './settings.ts';
 import { pageOfTenant } from './tenant-page.ts';
@@ -159,7 +159,7 @@ export class PartitionConsumer {
         let page = tails.read(partition, this.#read);
         this.#atTail = page !== undefined;
         if (page === undefined) {
-          const asked = yield* ask({ call: 'read', epoch, partition, after: this.#read, limit: this.#pageSize.limit });
+          const asked = yield* call({ call: 'read', epoch, partition, after: this.#read, limit: this.#pageSize.limit });
           // The lease may be lost or drained by now: what was read is left to the next owner.
           if (!this.#mayGive(leaseAllows)) break;
           if (!asked.ok) {
@@ -179,7 +179,7 @@ export class PartitionConsumer {
 
   #took(page: JournalPage): void {
     this.#read = page.to;
-    this.#pageSize.saw(page.items);
+    this.#pageSize.adapt(page.items);
     const own = pageOfTenant(page, this.#options.tenant);
     this.#ahead.push({ page: own, to: page.to, shared: this.#atTail, at: 0 });
     this.#aheadItems += own.items.length;
@@ -236,7 +236,7 @@ export class PartitionConsumer {
     this.#bytes += bytes;
     window.items += length;
     window.bytes += bytes;
-    effects.push({ do: 'give', member, batch: batch.batch, changes, shared });
+    effects.push({ do: 'deliver', member, batch: batch.batch, changes, shared });
     return true;
   }
 }

@@ -1,7 +1,7 @@
 /** The confirmed positions of a group, and saving them to Redis and PostgreSQL. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { Opened } from './members.ts';
-import { ask, type OwnedLease, type Procedure } from './messages.ts';
+import { call, type OwnedLease, type Procedure } from './messages.ts';
 import type { PartitionConsumer } from './partition-consumer.ts';
 import type { CommittedPosition } from './port.ts';
 
@@ -46,7 +46,7 @@ export class Positions {
     const held = moved.map(heldBy);
     this.#saving = true;
     this.#saveAt = this.#state.at;
-    const saved = yield* ask({ call: 'hold', epoch: epoch.name, group: id, what: 'save', held });
+    const saved = yield* call({ call: 'hold', epoch: epoch.name, group: id, what: 'save', held });
     this.#saving = false;
     if (!saved.ok) {
       this.#state.stats.redisFailures += 1;

@@ -53,7 +53,7 @@ export interface GroupStats {
   /** Members that did not confirm in time during a hand-over: their sockets were closed. */
   drainTimeouts: number;
   /** Changes delivered to members. */
-  given: number;
+  delivered: number;
   /** Changes that were unconfirmed when their partition was lost: the next owner delivers them again. */
   unconfirmed: number;
   /** Positions older than the journal's retention. */
@@ -70,7 +70,7 @@ export const newGroupStats = (): GroupStats => ({
   released: 0,
   fenced: 0,
   drainTimeouts: 0,
-  given: 0,
+  delivered: 0,
   unconfirmed: 0,
   gaps: 0,
   redisFailures: 0,

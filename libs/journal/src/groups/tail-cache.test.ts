@@ -20,7 +20,7 @@ class Partition {
   answer(): void {
     for (let effect = this.effects.shift(); effect !== undefined; effect = this.effects.shift()) {
       if (effect.do === 'wake') this.onWake(effect.ms);
-      if (effect.do === 'call') this.procedures.answered(effect.ask, done(this.#reply(effect.call)));
+      if (effect.do === 'call') this.procedures.resume(effect.id, done(this.#reply(effect.call)));
     }
   }
 

@@ -4,7 +4,7 @@
  * the bounded ring read for themselves.
  */
 import type { Procedures } from '../procedure.ts';
-import { ask, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
+import { call, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
 import { PageSize } from './page-size.ts';
 
 export interface TailLimits {
@@ -162,7 +162,7 @@ export class TailCache {
   *#readOn(tail: Tail): Procedure<boolean> {
     const { partition } = tail;
     if (tail.from === undefined) {
-      const end = yield* ask({ call: 'end', epoch: this.#epoch, partition });
+      const end = yield* call({ call: 'end', epoch: this.#epoch, partition });
       if (!end.ok || end.value === undefined) return false;
       tail.from = end.value;
       tail.to = end.value;
@@ -170,12 +170,12 @@ export class TailCache {
       return false;
     }
     const { limit } = tail.pageSize;
-    const page = yield* ask({ call: 'read', epoch: this.#epoch, partition, after: tail.to, limit });
+    const page = yield* call({ call: 'read', epoch: this.#epoch, partition, after: tail.to, limit });
     // Readers of the lost range see the failure themselves; this one restarts at the end.
     if (!page.ok && page.failure.code === 'lost') forget(tail);
     if (!page.ok || page.value.to <= tail.to) return false;
     this.#keep(tail, page.value);
-    tail.pageSize.saw(page.value.items);
+    tail.pageSize.adapt(page.value.items);
     for (const wake of [...tail.followers]) wake();
     return page.value.items.length >= limit;
   }

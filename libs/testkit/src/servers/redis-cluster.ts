@@ -11,7 +11,7 @@ export interface RedisCluster extends AsyncDisposable {
   /** Of one of them, with the others in the form that our settings have. */
   readonly url: string;
   /** Gives every server a command. */
-  tell(...command: readonly string[]): Promise<readonly string[]>;
+  command(...command: readonly string[]): Promise<readonly string[]>;
   /** The servers that have slots, as a server that lives says. */
   primaries(): Promise<readonly RunningServer[]>;
   /** Resolves when every slot has a primary and each of these servers is one, or the replica of one, and linked to it. */
@@ -79,7 +79,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     servers: all,
     url: `redis://${one}?${others.map((address) => `cluster=${address}`).join('&')}`,
     whole,
-    tell: (...command) => Promise.all(all.map((server) => ask(server, ...command))),
+    command: (...command) => Promise.all(all.map((server) => ask(server, ...command))),
     async primaries() {
       for (const server of all) {
         const nodes = await ask(server, 'CLUSTER', 'NODES').catch(() => undefined);

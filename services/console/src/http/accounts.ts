@@ -44,7 +44,7 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
 }
 
 /** Clears the failed logins of an account, so that it can log in again. */
-export async function forgiveAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+export async function clearFailedLogins({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
   const forgotten = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
   if (!forgotten.ok) return forgotten;
   log.warn('an administrator lets an account try to log in again', { id, by: who.account });

@@ -1,5 +1,6 @@
 /** The calls of the page, except streams. All require an administrator of the tenant. */
 import { graphPosition } from '@polyedge/contracts/bus/feed';
+import { groupDelete, groupReset } from '@polyedge/contracts/bus/groups';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -7,8 +8,8 @@ import { busOfTenant } from '@polyedge/service-kit/journal-bus';
 import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
-import { deleteGroup, findGroups, resetGroup } from '../live/groups.ts';
-import { addKey, createAccount, forgiveAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
+import { findGroups } from '../live/groups.ts';
+import { addKey, clearFailedLogins, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
 import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
 import { framesOf } from './frames.ts';
 import { edit, open, openChange, search } from './graph.ts';
@@ -60,14 +61,14 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     const { to } = objectOf(body);
     const id = groupOf(params);
     if (id === undefined || (to !== 'smallest' && to !== 'largest')) return failed('invalid', 'a group is reset to smallest or largest');
-    const done = await resetGroup(bus, tenant, id, to, TIMEOUT_MS);
+    const done = await bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs: TIMEOUT_MS });
     if (done.ok) log.warn('an administrator reset a consumer group', { id: String(id), type: to, by });
     return done;
   });
   route('DELETE', '/api/groups/:id', async ({ tenant, account: by }, { params }) => {
     const id = groupOf(params);
     if (id === undefined) return failed('invalid', 'which group?');
-    const done = await deleteGroup(bus, tenant, id, TIMEOUT_MS);
+    const done = await bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs: TIMEOUT_MS });
     if (done.ok) log.warn('an administrator deleted a consumer group', { id: String(id), by });
     return done;
   });
@@ -90,7 +91,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   route('POST', '/api/accounts', (who, { body, ip }) => createAccount(options, who, body, ip));
   route('PUT', '/api/accounts/:id', (who, { params, body, ip }) => updateAccount(options, who, idOf(params), body, ip));
   route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));
-  route('POST', '/api/accounts/:id/forgive', (who, { params }) => forgiveAccount(options, who, idOf(params)));
+  route('POST', '/api/accounts/:id/forgive', (who, { params }) => clearFailedLogins(options, who, idOf(params)));
   route('POST', '/api/accounts/:id/keys', (who, { params, body }) => addKey(options, who, idOf(params), body));
   route('DELETE', '/api/accounts/:id/keys', (who, { params }) => removeKeys(options, who, idOf(params)));
 }

@@ -43,7 +43,7 @@ export async function findConnections(
         for (const connection of answer.connections) found.push({ service, instance, ...connection });
         answered(instance);
       }),
-    ask: (question) => bus.publish(connectionsWanted, {}, { question, tenant, search }),
+    publish: (question) => bus.publish(connectionsWanted, {}, { question, tenant, search }),
   });
   found.sort((one, other) => other.bufferedBytes - one.bufferedBytes || other.since - one.since);
   return { connections: found.slice(0, MAX_SHOWN), matching, missing };

@@ -15,7 +15,7 @@ export async function gather(options: {
   readonly bus: GatheringBus;
   readonly processes: readonly string[];
   subscribe(question: string, answered: (instance: string) => void): { unsubscribe(): void };
-  ask(question: string): void;
+  publish(question: string): void;
 }): Promise<number> {
   const question = randomBytes(12).toString('hex');
   const waiting = new Set(options.processes);
@@ -27,7 +27,7 @@ export async function gather(options: {
   });
   // No process may answer before the server knows the subscription.
   await options.bus.flush(ANSWER_MS);
-  options.ask(question);
+  options.publish(question);
   await all.promise;
   clearTimeout(timer);
   answers.unsubscribe();

@@ -1,6 +1,6 @@
 /** Consumer groups: positions from PostgreSQL, members and owners from Redis, and newer data from the owning edges. */
 import { type GroupReport, groupsFound, groupsWanted, type MemberHere } from '@polyedge/contracts/bus/console';
-import { type GroupState, groupDelete, groupList, groupReset, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
+import { type GroupState, groupList, INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { gather } from './gathering.ts';
@@ -57,7 +57,7 @@ export async function findGroups(
           reports.push(...groups);
           answered(instance);
         }),
-      ask: (question) => bus.publish(groupsWanted, {}, { question, tenant, groups: shown.map(({ id, name }) => ({ id, name })) }),
+      publish: (question) => bus.publish(groupsWanted, {}, { question, tenant, groups: shown.map(({ id, name }) => ({ id, name })) }),
     });
   }
   const groups = shown.map((group) =>
@@ -67,15 +67,6 @@ export async function findGroups(
     ),
   );
   return { ok: true, value: { seq: listed.value.seq, groups, left: listed.value.groups.length - shown.length } };
-}
-
-/** Resets a group to the newest commit or the oldest kept change; its members reconnect by themselves. */
-export function resetGroup(bus: Bus, tenant: string, id: number, to: 'smallest' | 'largest', timeoutMs: number): Promise<Outcome<unknown>> {
-  return bus.request(groupReset, groupReset.subject({ tenant }), { id, to }, { timeoutMs });
-}
-
-export function deleteGroup(bus: Bus, tenant: string, id: number, timeoutMs: number): Promise<Outcome<unknown>> {
-  return bus.request(groupDelete, groupDelete.subject({ tenant }), { id }, { timeoutMs });
 }
 
 /** Combines the reports of the store and of every edge about a group. */

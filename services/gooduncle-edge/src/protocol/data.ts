@@ -4,7 +4,7 @@ import { graphGet, type graphQuery } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import { isObject } from '@polyedge/query/json';
 import { positionOfCursor, type Sort } from '@polyedge/query/query';
-import { ask } from '@polyedge/session/questions';
+import { call } from '@polyedge/session/questions';
 import { type Allowed, all, allowed, forbiddenField, Projection, visibleRows } from './access.ts';
 import { answerText, type ResponseMeta } from './envelope.ts';
 import { PROTOCOL } from './grants.ts';
@@ -14,13 +14,13 @@ import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-
 import type { Topic, Verb } from './topics.ts';
 import { read, type Work, writeBy } from './work.ts';
 import {
+  deleteExpiredOnces,
   elementsOf,
-  forgetOnces,
   guardOf,
   planCreate,
   planDelete,
   planUpdate,
-  rememberOnce,
+  recordOnce,
   type WritePlan,
   writeRefusal,
 } from './writing.ts';
@@ -93,7 +93,7 @@ export class Data {
       this.#output.start(forget(plan.rule, scope, this.#output.at));
     }
     context.storeAt = this.#output.at;
-    const written = yield* writeBy(plan.rule, 'create', [rememberOnce(name, scope, payload, this.#output.at), create]);
+    const written = yield* writeBy(plan.rule, 'create', [recordOnce(name, scope, payload, this.#output.at), create]);
     if (written.ok) {
       this.#output.answer(context, JSON.stringify(payload), { version: written.value.last });
       return;
@@ -102,7 +102,7 @@ export class Data {
       this.#output.refuse(context, writeRefusal(written.failure, this.#output));
       return;
     }
-    const found = yield* ask(graphGet, { tenant }, { ids: [name] });
+    const found = yield* call(graphGet, { tenant }, { ids: [name] });
     const known = found.ok ? found.value.elements[0] : undefined;
     const answer = known?.attributes.answer;
     if (known == null || !isObject(answer)) {
@@ -207,7 +207,7 @@ export class Data {
 
 /** The outcome does not matter: what is not deleted now is deleted later. */
 function* forget(rule: Allowed, scope: string, at: number): Work {
-  yield* writeBy(rule, 'forget', [forgetOnces(scope, at)]);
+  yield* writeBy(rule, 'forget', [deleteExpiredOnces(scope, at)]);
 }
 
 /** The rules of a verb; rejects the request if there are none. */

@@ -27,7 +27,7 @@ export class TokenBucket {
 }
 
 /** Time and number of excess requests after which the connection closes (protocol page 2.5). */
-export const PATIENCE = { ms: 3000, requests: 1000 } as const;
+export const GRACE = { ms: 3000, requests: 1000 } as const;
 /** The grace period resets after this long without an excess. */
 const CALM_MS = 1000;
 
@@ -45,6 +45,6 @@ export class Excesses {
     }
     this.#last = at;
     this.#count += 1;
-    return at - this.#first >= PATIENCE.ms || this.#count > PATIENCE.requests;
+    return at - this.#first >= GRACE.ms || this.#count > GRACE.requests;
   }
 }

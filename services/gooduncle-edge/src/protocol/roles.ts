@@ -2,7 +2,7 @@
 import { accountsKeysChanged, accountsLogin, accountsRevoked, KeySet, Revocation } from '@polyedge/contracts/bus/accounts';
 import type { Principal } from '@polyedge/contracts/principal';
 import { check } from '@polyedge/contracts/schema';
-import { ask, authenticate } from '@polyedge/session/questions';
+import { authenticate, call } from '@polyedge/session/questions';
 import type { Grant } from './access.ts';
 import { ends, grantsOf, isToken, PROTOCOL, principalOfToken, proofOf } from './grants.ts';
 import { type ErrorResponse, forbidden, internal, notFound, slowDown, storeRefusal } from './problems.ts';
@@ -62,7 +62,7 @@ export class SessionRoles {
       return;
     }
     const login = { username: by.user, proof: proofOf(by.password), protocol: PROTOCOL, app: PROTOCOL, address: this.#output.address };
-    const tokens = yield* ask(accountsLogin, {}, login, { unordered: true });
+    const tokens = yield* call(accountsLogin, {}, login, { unordered: true });
     if (!tokens.ok) {
       if (tokens.failure.code === 'unauthenticated') this.#upgradeFailed(context);
       else this.#upgradeEnded(context, storeRefusal(tokens.failure, this.#output));

@@ -32,7 +32,7 @@ test('a session reads from the store four times at once, and the rest in its ord
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
   const done: number[] = [];
   for (let nr = 0; nr < 10; nr += 1) output.start(reading(() => done.push(nr)));
-  const asked = (): string[] => output.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
+  const asked = (): string[] => output.take().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
   const first = asked();
   assert.equal(first.length, 4);
   const rows = { ok: true, value: { elements: [], seq: 0 } } as const;
@@ -55,7 +55,7 @@ test('reads beyond the maximum of waiting ones are rejected at once', () => {
 
 test('rows requested again by an answer do not make it more than four concurrent reads', () => {
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
-  const asked = (): string[] => output.taken().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
+  const asked = (): string[] => output.take().flatMap((effect) => (effect.do === 'request' ? effect.id : []));
   const read = (then?: () => void): void => output.start(reading(then));
   read(() => read());
   for (let nr = 0; nr < 5; nr += 1) read();
@@ -66,9 +66,9 @@ test('rows requested again by an answer do not make it more than four concurrent
 
 test('nothing is read for a client with unread data, until it has read it', () => {
   const output = new SessionOutput(settings, { nonce: '00'.repeat(16), address: 'a', at: 0 });
-  const requests = (): number => output.taken().filter((effect) => effect.do === 'request').length;
+  const requests = (): number => output.take().filter((effect) => effect.do === 'request').length;
   output.send('x'.repeat(300_000));
-  assert.ok(output.taken().some((effect) => effect.do === 'when-flushed'));
+  assert.ok(output.take().some((effect) => effect.do === 'when-flushed'));
   output.start(reading());
   assert.deepEqual([requests(), output.idle], [0, false]);
   output.flushed();

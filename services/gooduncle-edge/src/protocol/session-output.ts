@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { graphQuery } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { call } from '@polyedge/session/call';
+import { busCall } from '@polyedge/session/call';
 import { Output } from '@polyedge/session/output';
 import { toMutate } from '@polyedge/session/questions';
 import type { Effect, Opening } from '@polyedge/session/session';
@@ -95,8 +95,8 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
   }
 
   /** Returns and clears the collected effects. */
-  taken(): readonly Out[] {
-    return this.#out.taken();
+  take(): readonly Out[] {
+    return this.#out.take();
   }
 
   contextOf({ payload, text }: Frame, at: number): RequestContext {
@@ -174,9 +174,9 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     this.#tasks.start(this.newId('task'), work, undefined);
   }
 
-  ask(id: string, question: SessionQuestion): void {
+  perform(id: string, question: SessionQuestion): void {
     switch (question.kind) {
-      case 'ask':
+      case 'call':
         this.#out.effect({ do: 'request', id, call: question.call, unordered: question.unordered === true });
         break;
       case 'read':
@@ -213,7 +213,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
       const next = reads.waiting.shift();
       if (next === undefined) return;
       reads.running.add(next.id);
-      this.#out.effect({ do: 'request', id: next.id, call: call(graphQuery, { tenant: this.settings.tenant }, next.query) });
+      this.#out.effect({ do: 'request', id: next.id, call: busCall(graphQuery, { tenant: this.settings.tenant }, next.query) });
     }
   }
 

@@ -78,7 +78,7 @@ export class GoodUncleSession implements Session<Frame, string> {
         // Non-JSON frames only count as keep-alives. Revocations are handled per grant.
         break;
     }
-    return this.#output.taken();
+    return this.#output.take();
   }
 
   // ---- requests

@@ -8,7 +8,7 @@ import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { key } from '@polyedge/query/normalize';
-import { ask } from '@polyedge/session/questions';
+import { call } from '@polyedge/session/questions';
 import { type Allowed, all, allowed, type Grant, Projection, visibleRows } from './access.ts';
 import { choiceRules } from './data.ts';
 import { answerText, type ResponseMeta } from './envelope.ts';
@@ -227,7 +227,7 @@ export class LiveSubscriptions implements Host {
   }
 
   *#missed(live: Live, question: RequestOf<typeof graphChanges>): Work {
-    const found = yield* ask(graphChanges, {}, question);
+    const found = yield* call(graphChanges, {}, question);
     const changes = found.ok ? found.value.changes.filter(isFull) : [];
     if (!found.ok || changes.length < found.value.changes.length) live.unmissed();
     else live.missed(changes, found.value.to, this.#output.at);

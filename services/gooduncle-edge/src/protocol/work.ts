@@ -2,7 +2,7 @@
 import type { graphQuery, MutationResult, Operation } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Authenticate, question, type RequestQuestion } from '@polyedge/session/questions';
+import { type Authenticate, type CallQuestion, question } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { Allowed } from './access.ts';
 
@@ -20,7 +20,7 @@ export interface WriteBy {
   readonly rule: Allowed;
 }
 
-export type SessionQuestion = RequestQuestion | Authenticate | ReadRows | WriteBy;
+export type SessionQuestion = CallQuestion | Authenticate | ReadRows | WriteBy;
 export type Work = Task<SessionQuestion>;
 
 export type Rows = ReplyOf<typeof graphQuery>;

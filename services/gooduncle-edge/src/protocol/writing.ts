@@ -203,7 +203,7 @@ const ONCE_TYPE = 'gooduncle/Once';
  * @param name identifies principal, topic and `once`
  * @param answer the answer to a repetition
  */
-export function rememberOnce(name: string, scope: string, answer: JsonObject, at: number): Operation {
+export function recordOnce(name: string, scope: string, answer: JsonObject, at: number): Operation {
   return {
     op: 'update',
     // Another client may have computed the id and created another element with it.
@@ -221,7 +221,7 @@ const oncesIn = (scope: string): readonly Filter[] => [
 ];
 
 /** Deletes expired entries. */
-export function forgetOnces(scope: string, at: number): Operation {
+export function deleteExpiredOnces(scope: string, at: number): Operation {
   const where: Filter = {
     all: [...oncesIn(scope), { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) }],
   };

@@ -47,7 +47,7 @@ export const bootstrapRequest = (operations: Operation[]): MutationRequest => ({
 });
 
 /** The error of a failed write that the caller cannot do without: `ConnectionLost` if a retry may succeed. */
-export function notMade(what: string, { code, detail = '' }: Failure): Error {
+export function failedCreation(what: string, { code, detail = '' }: Failure): Error {
   const sentence = `${what} could not be made: ${code} ${detail}`.trim();
   return code !== 'internal' && errors[code].retry === 'later' ? new ConnectionLost(sentence) : new Error(sentence);
 }
@@ -66,7 +66,7 @@ export class AuthVertices {
   }
 
   /** Creates the vertices of an account's roles. One that cannot be created now is created with the next account that has the role. */
-  async giveRoles(tenant: string, roles: readonly string[]): Promise<void> {
+  async createRoles(tenant: string, roles: readonly string[]): Promise<void> {
     for (const role of new Set(roles)) {
       const key = `${tenant}\0${role}`;
       if (this.#roles.has(key) || this.#roles.size >= MAX_ROLES || role === '' || role.includes('$$')) continue;
@@ -98,7 +98,7 @@ export class AuthVertices {
       organizationVertex(tenant, scope),
       { op: 'update', target: { id: scope }, set: { 'ogit/_organization': tenant } },
     );
-    const error = failure === undefined ? undefined : notMade('the organization', failure);
+    const error = failure === undefined ? undefined : failedCreation('the organization', failure);
     if (error instanceof ConnectionLost) throw error;
   }
 

@@ -6,7 +6,7 @@ import { newCuid } from '../postgres/batch.ts';
 import { scopeXid } from '../postgres/home-scopes.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ACCOUNT_TYPE } from './accounts.ts';
-import { type AuthVertices, bootstrapRequest, notMade, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
+import { type AuthVertices, bootstrapRequest, failedCreation, organizationVertex, SCOPE_TYPE } from './auth-vertices.ts';
 import type { Directory } from './directory.ts';
 
 const DEFAULT_TENANT = 'default';
@@ -47,10 +47,10 @@ export async function bootstrap(
       by: 'graph-store',
     };
     const made = await directory.create(account);
-    if (!made.ok && made.failure.code !== 'conflict') throw notMade('the administrator', made.failure);
+    if (!made.ok && made.failure.code !== 'conflict') throw failedCreation('the administrator', made.failure);
   }
   // For accounts that an older version created.
-  await vertices.giveRoles(DEFAULT_TENANT, ADMINISTRATOR_ROLES.hiro);
+  await vertices.createRoles(DEFAULT_TENANT, ADMINISTRATOR_ROLES.hiro);
   return { defaultScope };
 }
 
@@ -78,5 +78,5 @@ async function makeScope(executor: Executor, vertices: AuthVertices): Promise<st
   const found = await vertices.scopeOf(DEFAULT_TENANT);
   if (found !== undefined) return found;
   const [outcome] = answered.ok ? answered.value.outcomes : [answered];
-  throw notMade('the default scope', outcome?.ok === false ? outcome.failure : { code: 'internal' });
+  throw failedCreation('the default scope', outcome?.ok === false ? outcome.failure : { code: 'internal' });
 }

@@ -100,7 +100,7 @@ export class Directory {
       const stored = account === undefined ? undefined : await this.#password(account.id);
       if (!(await verifyProof(proof, stored)) || account === undefined || account.disabled)
         return failed('unauthenticated', 'the user name or the password is wrong');
-      await failedLogins.takeBack(username, address);
+      await failedLogins.recordSuccess(username, address);
       return done(account);
     });
     if (!tried.ok) return tried;
@@ -167,7 +167,7 @@ export class Directory {
       return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
     }
     const made = toAccount(written.value);
-    await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    await this.#options.vertices.createRoles(tenant, made.roles.hiro ?? []);
     return done(made);
   }
 
@@ -205,7 +205,7 @@ export class Directory {
       change.disabled === true;
     if (affectsTokens) await this.#revoke(id, '');
     const made = toAccount(written.value);
-    if (change.roles !== undefined) await this.#options.vertices.giveRoles(tenant, made.roles.hiro ?? []);
+    if (change.roles !== undefined) await this.#options.vertices.createRoles(tenant, made.roles.hiro ?? []);
     return done(made);
   }
 

@@ -65,7 +65,7 @@ export class FailedLogins {
   }
 
   /** Records a success: clears the count of the account. Others may be guessing from the same address, so there only this attempt is undone. */
-  async takeBack(username: string, address: string): Promise<void> {
+  async recordSuccess(username: string, address: string): Promise<void> {
     const [account, from] = this.#subjects(username, address);
     this.#waits.delete(account.subject);
     await this.#sql`

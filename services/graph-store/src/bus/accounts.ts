@@ -11,25 +11,22 @@ import {
   accountsKeysChanged,
   accountsListKeys,
   accountsLogin,
-  accountsPlaced,
   accountsPlacements,
   accountsRedeem,
   accountsRefresh,
   accountsRemoveKeys,
   accountsRevoke,
-  accountsRevoked,
   accountsUpdate,
   type KeySet,
   type Placements,
-  type Revocation,
 } from '@polyedge/contracts/bus/accounts';
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed } from '@polyedge/contracts/errors';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { ApiKeys } from '../accounts/api-keys.ts';
 import type { Codes } from '../accounts/codes.ts';
 import type { Directory } from '../accounts/directory.ts';
 import type { Keys } from '../accounts/keys.ts';
-import { readFailure } from '../postgres/read.ts';
+import { outcomeOf } from '../postgres/read.ts';
 
 /** Interval of publishing the key set: an edge that missed it receives it within this time. */
 const REPEAT_MS = 30_000;
@@ -62,70 +59,70 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
   void publishKeys();
   const responders = [
     bus.respond(accountsLogin, ({ username, proof, ...context }, { deadline }) =>
-      guarded(() => directory.before(deadline).login(username, proof, context)),
+      outcomeOf(() => directory.before(deadline).login(username, proof, context)),
     ),
     bus.respond(accountsRefresh, ({ refreshToken, ...context }, { deadline }) =>
-      guarded(() => directory.before(deadline).refresh(refreshToken, context)),
+      outcomeOf(() => directory.before(deadline).refresh(refreshToken, context)),
     ),
     bus.respond(accountsAuthorize, ({ username, proof, binding, ...context }, { deadline }) =>
-      guarded(() => codes.before(deadline).authorize(username, proof, binding, context)),
+      outcomeOf(() => codes.before(deadline).authorize(username, proof, binding, context)),
     ),
     bus.respond(accountsRedeem, ({ code, binding, ...context }, { deadline }) =>
-      guarded(() => codes.before(deadline).redeem(code, binding, context)),
+      outcomeOf(() => codes.before(deadline).redeem(code, binding, context)),
     ),
     bus.respond(accountsRevoke, (request, { deadline }) =>
-      guarded(() =>
+      outcomeOf(() =>
         'account' in request
           ? directory.before(deadline).revokeAccount(request.account)
           : directory.before(deadline).revokeToken(request.refreshToken),
       ),
     ),
-    bus.respond(accountsPlacements, () => guarded(async () => done(await placements()))),
-    bus.respond(accountsKeys, () => guarded(async () => done(await keySet()))),
+    bus.respond(accountsPlacements, () => outcomeOf(async () => done(await placements()))),
+    bus.respond(accountsKeys, () => outcomeOf(async () => done(await keySet()))),
     bus.respond(accountsCreate, ({ address, ...request }, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined
           ? failed('invalid', 'no tenant')
           : await directory.before(deadline).create({ ...request, tenant, defaultScope: request.defaultScope ?? defaultScope }, address),
       ),
     ),
     bus.respond(accountsUpdate, ({ address, ...request }, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).update(tenant, request, address),
       ),
     ),
     bus.respond(accountsGet, (request, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : done({ accounts: await directory.before(deadline).get(tenant, request) }),
       ),
     ),
     bus.respond(accountsDelete, (request, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, request),
       ),
     ),
     bus.respond(accountsFailedLogins, ({ forget }, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).failedLogins(tenant, forget),
       ),
     ),
     bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.before(deadline).add(tenant, apiKey, mode),
       ),
     ),
     bus.respond(accountsFindKey, ({ hash }, { tenant, deadline }) =>
-      guarded(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.before(deadline).find(tenant, hash))),
+      outcomeOf(async () => (tenant === undefined ? failed('invalid', 'no tenant') : await apiKeys.before(deadline).find(tenant, hash))),
     ),
     bus.respond(accountsListKeys, ({ kind, owners }, { tenant, deadline }) =>
-      guarded(async () => {
+      outcomeOf(async () => {
         if (tenant === undefined) return failed('invalid', 'no tenant');
         const listed = await apiKeys.before(deadline).list(tenant, kind, owners);
         return listed.ok ? done({ keys: listed.value }) : listed;
       }),
     ),
     bus.respond(accountsRemoveKeys, ({ owner, hash }, { tenant, deadline }) =>
-      guarded(async () =>
+      outcomeOf(async () =>
         tenant === undefined
           ? failed('invalid', 'no tenant')
           : done({ removed: await apiKeys.before(deadline).remove(tenant, owner, hash) }),
@@ -133,19 +130,4 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
     ),
   ];
   return { responders, stop: () => clearInterval(timer) };
-}
-
-/** Publishes a revocation to every edge. */
-export const publishRevocation = (bus: Bus, revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
-
-/** Announces a new version of the placements to every service. */
-export const publishPlacement = (bus: Bus, version: number): void => bus.publish(accountsPlaced, {}, { version });
-
-/** An unavailable database is answered as a failure, not thrown. */
-async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
-  try {
-    return await work();
-  } catch (error) {
-    return readFailure(error);
-  }
 }

@@ -6,7 +6,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { covers } from '@polyedge/contracts/interest';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Journal } from '../postgres/journal.ts';
-import { readFailure } from '../postgres/read.ts';
+import { outcomeOf } from '../postgres/read.ts';
 import type { RecentChanges } from '../publisher/recent.ts';
 
 /** Maximum bytes of changes in one reply; callers request the rest. */
@@ -31,20 +31,12 @@ interface Sources {
 
 export function answerChanges(bus: Bus, options: ChangesOptions): Responder[] {
   return [
-    bus.respond(graphChanges, async (request, { deadline }) => {
-      try {
-        return await changes(request, { journal: options.journal(deadline), recent: options.recent });
-      } catch (error) {
-        return readFailure(error);
-      }
-    }),
-    bus.respond(graphPosition, async (_request, { deadline }) => {
-      try {
-        return done({ ...(await options.journal(deadline).position()), partitions: options.partitions });
-      } catch (error) {
-        return readFailure(error);
-      }
-    }),
+    bus.respond(graphChanges, (request, { deadline }) =>
+      outcomeOf(() => changes(request, { journal: options.journal(deadline), recent: options.recent })),
+    ),
+    bus.respond(graphPosition, (_request, { deadline }) =>
+      outcomeOf(async () => done({ ...(await options.journal(deadline).position()), partitions: options.partitions })),
+    ),
   ];
 }
 

@@ -7,7 +7,7 @@ import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { SLOTS } from '../core/slot.ts';
 import type { GroupPositions, Removed } from '../postgres/groups.ts';
 import type { Journal } from '../postgres/journal.ts';
-import { readFailure } from '../postgres/read.ts';
+import { outcomeOf } from '../postgres/read.ts';
 import { within } from './changes.ts';
 
 /** Changes in one reply, unless the caller requests fewer. */
@@ -34,19 +34,19 @@ export function answerGroups(bus: Bus, options: GroupsOptions): Responder[] {
   };
   return [
     bus.respond(groupOpen, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, (name) => positions.open(name, request, deadline))),
+      outcomeOf(() => inTenant(tenant, (name) => positions.open(name, request, deadline))),
     ),
-    bus.respond(groupClaim, (request, { deadline }) => guarded(() => positions.claim(request, deadline))),
-    bus.respond(groupCommit, (request, { deadline }) => guarded(() => positions.commit(request, deadline))),
-    bus.respond(groupList, (_request, { tenant, deadline }) => guarded(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
+    bus.respond(groupClaim, (request, { deadline }) => outcomeOf(() => positions.claim(request, deadline))),
+    bus.respond(groupCommit, (request, { deadline }) => outcomeOf(() => positions.commit(request, deadline))),
+    bus.respond(groupList, (_request, { tenant, deadline }) => outcomeOf(() => inTenant(tenant, (name) => positions.list(name, deadline)))),
     bus.respond(groupReset, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.reset(name, request, deadline)))),
+      outcomeOf(() => inTenant(tenant, async (name) => notified(name, await positions.reset(name, request, deadline)))),
     ),
     bus.respond(groupDelete, (request, { tenant, deadline }) =>
-      guarded(() => inTenant(tenant, async (name) => notified(name, await positions.remove(name, request, deadline)))),
+      outcomeOf(() => inTenant(tenant, async (name) => notified(name, await positions.remove(name, request, deadline)))),
     ),
     bus.respond(graphPartition, (request, { deadline }) =>
-      guarded(() => partition(request, options.journal(deadline), options.partitions)),
+      outcomeOf(() => partition(request, options.journal(deadline), options.partitions)),
     ),
   ];
 }
@@ -65,13 +65,4 @@ async function partition(
   const { changes, cutAt } = within(await journal.ofSlots(slots, after, position.seq, limit));
   const full = changes.length === limit ? changes.at(-1)?.seq : undefined;
   return done({ to: cutAt ?? full ?? position.seq, changes });
-}
-
-/** An unavailable database is answered as a failure, not thrown. */
-async function guarded<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
-  try {
-    return await work();
-  } catch (error) {
-    return readFailure(error);
-  }
 }

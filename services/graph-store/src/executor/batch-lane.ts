@@ -6,7 +6,7 @@ import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/g
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import { validateRequest } from '../core/validate.ts';
-import { ask, type BatchReply, type Item, type LaneName, type Procedure, type Ran } from './messages.ts';
+import { type BatchReply, call, type Item, type LaneName, type Procedure, type Ran } from './messages.ts';
 import {
   LOOKUP_PAUSE_MS,
   LOOKUP_TRIES,
@@ -184,7 +184,7 @@ export class BatchLane {
 
   *#attempt(items: readonly Item[], exclusive: boolean): Procedure<Attempted> {
     const { name, state, committed } = this.#parts;
-    const answer = yield* ask({ call: 'run', lane: name, items, exclusive });
+    const answer = yield* call({ call: 'run', lane: name, items, exclusive });
     const ran = answer.ok ? answer.value : { is: 'unknown' as const, refusals: [] };
     switch (ran.is) {
       case 'committed':
@@ -213,9 +213,9 @@ export class BatchLane {
     const { name, state } = this.#parts;
     state.stats.lookups += 1;
     for (let attempt = 0; attempt < LOOKUP_TRIES; attempt += 1) {
-      const looked = yield* ask({ call: 'look-up', lane: name });
+      const looked = yield* call({ call: 'look-up', lane: name });
       if (!looked.ok) {
-        yield* ask({ call: 'pause', ms: LOOKUP_PAUSE_MS });
+        yield* call({ call: 'pause', ms: LOOKUP_PAUSE_MS });
         continue;
       }
       const { epoch, found } = looked.value;

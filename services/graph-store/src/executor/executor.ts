@@ -82,8 +82,8 @@ export class Executor {
   #perform(effect: ExecutorEffect): void {
     switch (effect.do) {
       case 'call': {
-        const { ask, call } = effect;
-        void this.#answer(call).then((outcome) => this.#handle({ kind: 'answer', ask, outcome }));
+        const { id, call } = effect;
+        void this.#answer(call).then((outcome) => this.#handle({ kind: 'reply', id, outcome }));
         break;
       }
       case 'begin-soon': {

@@ -38,13 +38,13 @@ const committed = (count: number, changes: readonly Committed[] = []): Ran => ({
   changes,
 });
 
-/** A machine whose driver is the test: what it asks is a line, and is answered by it. */
+/** A machine whose driver is the test: each of its calls is a line, and is answered by it. */
 class Bench {
   readonly machine = new ExecutorMachine();
   readonly answers: string[] = [];
   readonly lines: string[] = [];
   at = 0;
-  readonly #asked: { readonly ask: number; readonly call: ExecutorCall }[] = [];
+  readonly #calls: { readonly id: number; readonly call: ExecutorCall }[] = [];
   #messages = 0;
 
   submit(submission: Submission): void {
@@ -60,11 +60,11 @@ class Bench {
     this.#take(this.machine.handle({ kind: 'stop' }, this.at));
   }
 
-  /** Answers the question that was asked first. @returns what was said since the last time */
+  /** Answers the oldest call. @returns what was said since the last time */
   answer(outcome: Outcome<unknown>): string[] {
-    const asked = this.#asked.shift();
-    assert.ok(asked !== undefined, 'nothing was asked');
-    this.#take(this.machine.handle({ kind: 'answer', ask: asked.ask, outcome }, this.at));
+    const pending = this.#calls.shift();
+    assert.ok(pending !== undefined, 'no call waits');
+    this.#take(this.machine.handle({ kind: 'reply', id: pending.id, outcome }, this.at));
     return this.said();
   }
 
@@ -78,7 +78,7 @@ class Bench {
 
   #take(effects: readonly ExecutorEffect[]): void {
     for (const effect of effects) {
-      if (effect.do === 'call') this.#asked.push(effect);
+      if (effect.do === 'call') this.#calls.push(effect);
       this.lines.push(lineOf(effect));
     }
   }

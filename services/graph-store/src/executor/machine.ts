@@ -59,8 +59,8 @@ export class ExecutorMachine {
       case 'begin':
         this.#lanes[input.lane].begin();
         break;
-      case 'answer':
-        procedures.answered(input.ask, input.outcome);
+      case 'reply':
+        procedures.resume(input.id, input.outcome);
         break;
       case 'stop':
         this.#isStopping = true;

@@ -1,7 +1,7 @@
 /** The inputs and effects of the executor machine. Plain data: a record of both is a transcript. */
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, asking, type CallEffect } from '@polyedge/journal/procedure';
+import { type Procedure as AnyProcedure, type CallEffect, callFunction } from '@polyedge/journal/procedure';
 import type { Committed } from '../publisher/recent.ts';
 
 /** Requests of one connection, in order. They are applied in one batch, each independently. */
@@ -73,7 +73,7 @@ export type ExecutorInput =
   | { readonly kind: 'submit'; readonly message: number; readonly submission: Submission; readonly wall: number }
   /** Everything that arrived in the same turn as the lane's first message has been read. */
   | { readonly kind: 'begin'; readonly lane: LaneName }
-  | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
+  | { readonly kind: 'reply'; readonly id: number; readonly outcome: Outcome<unknown> }
   /** The process is shutting down: nothing more is accepted. */
   | { readonly kind: 'stop' };
 
@@ -89,6 +89,6 @@ export type ExecutorEffect =
   /** All accepted messages are answered, and no more are accepted. */
   | { readonly do: 'stopped' };
 
-/** Work of the executor that takes several questions, and how it asks one. */
+/** Work of the executor that takes several calls, and how it makes one. */
 export type Procedure<Result = void> = AnyProcedure<ExecutorCall, Result>;
-export const ask = asking<ExecutorCall, ExecutorReplies>();
+export const call = callFunction<ExecutorCall, ExecutorReplies>();

@@ -2,7 +2,7 @@
 import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 import { hasData } from './fence.ts';
-import { CannotPlace, type Move, only, TakenOver } from './parties.ts';
+import { CannotPlace, type Move, only, Superseded } from './parties.ts';
 
 /** Progress of copying tables without seqs. */
 export interface Progress {
@@ -75,14 +75,14 @@ export async function beginArrival(move: Move): Promise<Arrival> {
 const migrationsOf = async (sql: Connection): Promise<string> =>
   only(await sql<{ numbers: string }[]>`select string_agg(number::text, ',' order by number) as numbers from migration`).numbers;
 
-/** Records progress in the same transaction as the copied data. Throws `TakenOver`. */
+/** Records progress in the same transaction as the copied data. Throws `Superseded`. */
 export async function progressed(sql: Connection, { tenant, run }: Move, progress: Progress): Promise<void> {
   const { count } = await sql`
     update arrival set progress = ${JSON.stringify(progress)}::text::json, complete = false where tenant = ${tenant} and mover = ${run}`;
-  if (count !== 1) throw takenOver(tenant);
+  if (count !== 1) throw superseded(tenant);
 }
 
-export const takenOver = (tenant: string): TakenOver => new TakenOver(`another run has taken over the move of ${tenant}`);
+export const superseded = (tenant: string): Superseded => new Superseded(`another run has taken over the move of ${tenant}`);
 
 /** Lets the source delete changes that were copied, and records the total in the target. */
 export async function keepFrom({ tenant, run, from, to }: Move, copied: number, head: number): Promise<void> {

@@ -8,7 +8,7 @@ import type { JsonObject } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { splitKey, uniqueKeys } from '../core/unique.ts';
 import type { Connection } from '../postgres/connect.ts';
-import { takenOver } from './arrival.ts';
+import { superseded } from './arrival.ts';
 import { type Outlined, readOperations } from './copy-operations.ts';
 import { columnsOf, type Move, only } from './parties.ts';
 
@@ -85,7 +85,7 @@ export class ChangeCopy {
           { prepare: true },
         ),
       );
-      if (applied.advanced !== 1) throw takenOver(tenant);
+      if (applied.advanced !== 1) throw superseded(tenant);
       if (applied.changes !== piece.outline.length) throw new Error(`${applied.changes} of ${piece.outline.length} changes were written`);
     });
     return piece;
@@ -116,7 +116,7 @@ export class ChangeCopy {
     const { tenant, run } = this.#move;
     const { count } = await sql`
       update arrival set copied = ${upTo}, complete = false where tenant = ${tenant} and mover = ${run} and copied = ${after}`;
-    if (count !== 1) throw takenOver(tenant);
+    if (count !== 1) throw superseded(tenant);
   }
 
   /** Replaces the unique keys of elements that the target already has. */

@@ -6,7 +6,7 @@
 import type { Connection } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 import type { Transactions } from '../postgres/transactions.ts';
-import { takenOver } from './arrival.ts';
+import { superseded } from './arrival.ts';
 import { newest } from './copy-series.ts';
 import type { GroupCopies } from './group-copies.ts';
 import { type Move, only } from './parties.ts';
@@ -51,7 +51,7 @@ export async function decide(move: Move, copied: number, copies: GroupCopies['po
     const fenced = await sql`update away set until = null where tenant = ${tenant} and mover = ${run} and until is not null`;
     if (fenced.count !== 1) return false;
     const departs = await sql`update departure set decided_by = ${run} where tenant = ${tenant} and decided_by is null`;
-    if (departs.count !== 1) throw takenOver(tenant);
+    if (departs.count !== 1) throw superseded(tenant);
     // An owner that confirms something now waits for these rows, and then finds its fence outdated.
     const { groups } = only(
       await sql<{ groups: string }[]>`
@@ -75,7 +75,7 @@ export async function decide(move: Move, copied: number, copies: GroupCopies['po
 async function takeGroups(sql: Connection, { tenant, run }: Move, groups: string, copied: number): Promise<void> {
   await sql.unsafe(`set local idle_in_transaction_session_timeout = ${STANDING_MS}`);
   const { count } = await sql`update arrival set complete = true where tenant = ${tenant} and mover = ${run} and copied >= ${copied}`;
-  if (count !== 1) throw takenOver(tenant);
+  if (count !== 1) throw superseded(tenant);
   await sql`delete from consumer_group where tenant = ${tenant}`;
   await sql`
     with g as materialized (

@@ -13,9 +13,9 @@ import { copyContents } from './copy-contents.ts';
 import { SeriesCopy } from './copy-series.ts';
 import { carryOut, decide, fence, liftFence } from './decide.ts';
 import { groupCopies } from './group-copies.ts';
-import { BeginAgain, CannotPlace, type Move, mustBeMovable } from './parties.ts';
+import { CannotPlace, type Move, mustBeMovable, RestartMove } from './parties.ts';
 import { journalOf } from './placement.ts';
-import { forgetNumbers, removeTenant } from './remove.ts';
+import { deleteTranslatedSeqs, removeTenant } from './remove.ts';
 import { verify } from './verify.ts';
 
 /** The fence is set once a chunk leaves at most this many changes. */
@@ -39,9 +39,9 @@ export interface MovingJournals {
 
 export interface MoveReport {
   /** Called with messages for the operator. */
-  readonly say: (sentence: string) => void;
+  readonly log: (sentence: string) => void;
   /** Called with progress messages. */
-  readonly often: (sentence: string) => void;
+  readonly progress: (sentence: string) => void;
 }
 
 export interface Moved {
@@ -100,9 +100,9 @@ async function undoOthers(journals: Journals, tenant: string, where: string, rep
   await home.run((sql) => sql`delete from departure where tenant = ${tenant} and decided_by is null`);
   // From now on no run can decide. If one has just decided, the decision is carried out by the next call.
   const decided = await home.run((sql) => sql`select from departure where tenant = ${tenant}`);
-  if (decided.length > 0) throw new BeginAgain(`a move of ${tenant} was decided meanwhile`);
+  if (decided.length > 0) throw new RestartMove(`a move of ${tenant} was decided meanwhile`);
   await home.run((sql) => sql`delete from away where tenant = ${tenant}`);
-  await forgetNumbers(home, tenant);
+  await deleteTranslatedSeqs(home, tenant);
   for (const [name, journal] of journals) {
     if (name === where) continue;
     await journal.transact(async (sql) => {
@@ -119,7 +119,7 @@ async function undoOthers(journals: Journals, tenant: string, where: string, rep
 async function removeRest(journal: Transactions, tenant: string, name: string, report: MoveReport): Promise<void> {
   const left = await journal.run((sql) => sql`select from departure where tenant = ${tenant} and decided_by is not null`);
   if (left.length === 0) return;
-  report.say(`deletes the rest of ${tenant} in ${name}`);
+  report.log(`deletes the rest of ${tenant} in ${name}`);
   await removeTenant(journal, tenant, name !== MAIN);
 }
 
@@ -148,14 +148,14 @@ async function copyAndDecide(move: Move, report: MoveReport): Promise<number> {
     if (decided !== undefined) {
       await carryOutOwn(move);
       const fencedMs = Math.round(performance.now() - began);
-      report.say(`${tenant} is in ${target}: its writes were refused for ${fencedMs} ms`);
+      report.log(`${tenant} is in ${target}: its writes were refused for ${fencedMs} ms`);
       return fencedMs;
     }
     if (attempt === ATTEMPTS)
       throw new CannotPlace(
         `${tenant} is written faster in ${source} than the rest of it can be copied to ${target}; try again when it is quieter`,
       );
-    report.say(`the last step took too long; ${tenant} is written in ${source} again, and the step begins once more`);
+    report.log(`the last step took too long; ${tenant} is written in ${source} again, and the step begins once more`);
     arrival = await beginArrival(move);
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
   }
@@ -180,7 +180,7 @@ async function copyBase(move: Move, changes: ChangeCopy, { copied, progress }: A
  * Copies changes until few are left.
  * @returns the seq up to which all are copied
  */
-async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often }: MoveReport): Promise<number> {
+async function catchUp(move: Move, changes: ChangeCopy, copied: number, { progress }: MoveReport): Promise<number> {
   const { tenant, target } = move;
   let [at, count] = [copied, 0];
   for (let pieces = 1; ; pieces += 1) {
@@ -189,7 +189,7 @@ async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often 
     count += piece.outline.length;
     if (pieces % KEEP_EVERY === 0) {
       await keepFrom(move, at, piece.head);
-      often(`${tenant} is copied to ${target}: ${count} changes, ${piece.head - at} of the journal are left to look at`);
+      progress(`${tenant} is copied to ${target}: ${count} changes, ${piece.head - at} of the journal are left to look at`);
     }
     if (piece.head - at < FEW) return at;
   }
@@ -197,7 +197,7 @@ async function catchUp(move: Move, changes: ChangeCopy, copied: number, { often 
 
 /** Checks that only changes written meanwhile are left for the last step, and that copied data equals the source. */
 async function verified(move: Move, changes: ChangeCopy, series: SeriesCopy, arrival: Arrival, report: MoveReport): Promise<Arrival> {
-  report.say(`${move.tenant} is compared with its copy`);
+  report.log(`${move.tenant} is compared with its copy`);
   const copied = await catchUp(move, changes, arrival.copied, report);
   // Values newer than these changes belong to elements that count as changed.
   const progress = await series.copyTo(await series.bound(), arrival);
@@ -214,7 +214,7 @@ async function decideNow(
   changes: ChangeCopy,
   series: SeriesCopy,
   arrival: Arrival,
-  { say }: MoveReport,
+  { log }: MoveReport,
 ): Promise<true | undefined> {
   try {
     const { seq, written } = await fence(move);
@@ -223,7 +223,7 @@ async function decideNow(
     await copyContents(move, await series.copyTo(written, arrival));
     const copies = await groupCopies(move);
     if (copies === undefined)
-      say(`Redis was not asked or did not answer: groups of ${move.tenant} continue from their positions in PostgreSQL`);
+      log(`Redis was not asked or did not answer: groups of ${move.tenant} continue from their positions in PostgreSQL`);
     if (!(await decide(move, copied, copies?.positions ?? []))) return undefined;
     await copies?.endLeases();
     return true;
@@ -236,5 +236,5 @@ async function decideNow(
 async function carryOutOwn(move: Move): Promise<void> {
   await carryOut(move);
   const where = await move.directory.run((sql) => journalOf(sql, move.tenant));
-  if (where !== move.target) throw new BeginAgain('the decision is not carried out yet');
+  if (where !== move.target) throw new RestartMove('the decision is not carried out yet');
 }

@@ -8,10 +8,10 @@ import type { Transactions } from '../postgres/transactions.ts';
 export class CannotPlace extends Error {}
 
 /** Another run of the move has taken over: this one must stop. */
-export class TakenOver extends CannotPlace {}
+export class Superseded extends CannotPlace {}
 
 /** The move must be restarted, and then resumes. */
-export class BeginAgain extends Error {}
+export class RestartMove extends Error {}
 
 /** Tenants that stay in `main`: accounts are stored there, and the first start creates the organization `default` there. */
 const FIXED = ['system', 'default'];

@@ -41,7 +41,7 @@ const PAGES = [
 export async function removeTenant(journal: Transactions, tenant: string, accounts: boolean): Promise<void> {
   for (const page of PAGES) await eachPage(journal, page, tenant);
   await journal.run((sql) => sql`delete from consumer_group where tenant = ${tenant}`);
-  await forgetNumbers(journal, tenant);
+  await deleteTranslatedSeqs(journal, tenant);
   if (accounts)
     await journal.run(
       (sql) => sql`delete from element where tenant = 'system' and type = ${ACCOUNT_TYPE} and attributes ->> 'tenant' = ${tenant}`,
@@ -50,7 +50,7 @@ export async function removeTenant(journal: Transactions, tenant: string, accoun
 }
 
 /** Deletes the table of translated seqs, which is no longer needed. */
-export const forgetNumbers = (journal: Transactions, tenant: string): Promise<void> =>
+export const deleteTranslatedSeqs = (journal: Transactions, tenant: string): Promise<void> =>
   eachPage(journal, pagesOf('arrival_seq', 'was'), tenant);
 
 async function eachPage(journal: Transactions, page: string, tenant: string): Promise<void> {

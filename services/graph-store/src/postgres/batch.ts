@@ -15,7 +15,7 @@ import { World } from '../core/world.ts';
 import type { Committed } from '../publisher/recent.ts';
 import type { HomeScopes } from './home-scopes.ts';
 import { type EarlierResult, findEarlierResults, replyJson } from './idempotency.ts';
-import { findIds, loadWanted, nothingWanted, settleAll, type WantedRows, want, wantIds } from './load.ts';
+import { addIds, addPlan, findIds, loadRows, noRowsToLoad, type RowsToLoad, settleAll } from './load.ts';
 import { LOCK } from './locks.ts';
 import type { Issuer } from './pipeline.ts';
 import { findAway } from './tenants-elsewhere.ts';
@@ -70,17 +70,17 @@ export async function runBatch(
   // All of these are sent together, in this order.
   const work: Promise<unknown>[] = [issuer.issue('begin'), issuer.issue(exclusive ? ALONE : TOGETHER)];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
-  const wanted = new Map<string, WantedRows>();
+  const wanted = new Map<string, RowsToLoad>();
   for (const entry of requests) {
-    const ofTenant = wanted.get(entry.tenant) ?? nothingWanted();
+    const ofTenant = wanted.get(entry.tenant) ?? noRowsToLoad();
     wanted.set(entry.tenant, ofTenant);
-    want(ofTenant, entry.plan);
+    addPlan(ofTenant, entry.plan);
     for (const { operation, filter, deletes } of entry.plan.criteria) {
       work.push(
         findIds(issuer, entry.tenant, filter, MAX_SELECTED + 1).then((ids) => {
           const ofRequest = candidates.get(entry) ?? new Map<number, readonly string[]>();
           candidates.set(entry, ofRequest.set(operation, ids));
-          wantIds(ofTenant, ids);
+          addIds(ofTenant, ids);
           if (deletes) for (const id of ids) if (!isEdgeId(id)) ofTenant.adjacency.add(id);
         }),
       );
@@ -92,7 +92,7 @@ export async function runBatch(
   // All batches use the same order of tenants: locks are taken by tenant, phase and id.
   for (const [tenant, ofTenant] of [...wanted].sort(([left], [right]) => (left < right ? -1 : 1))) {
     work.push(
-      loadWanted(issuer, tenant, world.tenant(tenant), ofTenant).then((complete) => {
+      loadRows(issuer, tenant, world.tenant(tenant), ofTenant).then((complete) => {
         contents.set(tenant, complete);
       }),
     );
@@ -109,7 +109,7 @@ export async function runBatch(
   const elsewhere = await away;
   let late = requests.some(({ plan: { criteria } }) => criteria.length > 0);
   const states: RequestState[] = [];
-  const written: Mutable<Written> = { world, changes: [], values: [], remembered: [] };
+  const written: Mutable<Written> = { world, changes: [], values: [], replies: [] };
   const seen = new Map<string, number>();
   for (const [index, entry] of requests.entries()) {
     const id = entry.request.operationId;
@@ -160,7 +160,7 @@ export async function runBatch(
     const last = applied.changes.at(-1)?.seq ?? 0;
     for (const change of applied.changes) written.changes.push({ change, first, last });
     for (const values of applied.values) written.values.push({ tenant: entry.tenant, values });
-    written.remembered.push({ operationId: id, hash: entry.hash, reply: replyJson({ first, last, operations: applied.operations }) });
+    written.replies.push({ operationId: id, hash: entry.hash, reply: replyJson({ first, last, operations: applied.operations }) });
     states.push({ is: 'applied', first, last, operations: applied.operations });
   }
   for (const [index, state] of states.entries()) {
@@ -228,11 +228,11 @@ async function applyOne(
     const applied = applyRequest(world, request, context, schemas);
     if (applied.outcome !== 'needs') return applied;
     onLoad();
-    const wanted = nothingWanted();
-    wantIds(wanted, applied.needs.ids);
+    const wanted = noRowsToLoad();
+    addIds(wanted, applied.needs.ids);
     for (const id of applied.needs.adjacency) wanted.adjacency.add(id);
     for (const key of applied.needs.uniqueKeys) wanted.uniqueKeys.add(key);
-    await loadWanted(issuer, tenant, world.tenant(tenant), wanted);
+    await loadRows(issuer, tenant, world.tenant(tenant), wanted);
   }
   return { outcome: 'failed', ...failed('too-large', 'the request touches too many elements that depend on each other'), operation: 0 };
 }

@@ -11,7 +11,7 @@ import type { Issuer } from './pipeline.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from './rows.ts';
 
 /** What the requests of one tenant in a batch need. */
-export interface WantedRows {
+export interface RowsToLoad {
   readonly vertices: Set<string>;
   readonly shared: Set<string>;
   readonly edges: Set<string>;
@@ -21,7 +21,7 @@ export interface WantedRows {
   readonly contents: Set<string>;
 }
 
-export const nothingWanted = (): WantedRows => ({
+export const noRowsToLoad = (): RowsToLoad => ({
   vertices: new Set(),
   shared: new Set(),
   edges: new Set(),
@@ -31,14 +31,14 @@ export const nothingWanted = (): WantedRows => ({
   contents: new Set(),
 });
 
-export function want(wanted: WantedRows, plan: Omit<RowPlan, 'criteria'>): void {
+export function addPlan(wanted: RowsToLoad, plan: Omit<RowPlan, 'criteria'>): void {
   for (const name of ['vertices', 'shared', 'edges', 'adjacency', 'uniqueKeys', 'accounts', 'contents'] as const) {
     for (const value of plan[name]) wanted[name].add(value);
   }
 }
 
 /** Adds ids of vertices and edges. */
-export function wantIds(wanted: WantedRows, ids: readonly string[]): void {
+export function addIds(wanted: RowsToLoad, ids: readonly string[]): void {
   for (const id of ids) (isEdgeId(id) ? wanted.edges : wanted.vertices).add(id);
 }
 
@@ -77,7 +77,7 @@ const LOCK_IN_MODES = `
  * Locks and loads all wanted rows into `rows`. The statements are issued without waiting for each other, so they cost one round trip; each
  * sees what was committed before its own locks were granted.
  */
-export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRows, wanted: WantedRows): Promise<Set<string>> {
+export async function loadRows(issuer: Issuer, tenant: string, rows: TenantRows, wanted: RowsToLoad): Promise<Set<string>> {
   const { vertices, shared, edges, adjacency, uniqueKeys, accounts, contents } = wanted;
   const ids = [...new Set([...vertices, ...shared])].filter((id) => !rows.rows.has(id));
   const work: Promise<unknown>[] = [];
@@ -92,7 +92,7 @@ export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRow
           json(onlyWrites ? ids : ids.map((id) => ({ id, write: vertices.has(id) }))),
         ])
         .then((found) => {
-          loadRows(rows, found);
+          addRows(rows, found);
           for (const id of ids) rows.load(id, undefined);
         }),
     );
@@ -112,7 +112,7 @@ export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRow
           [tenant, json(edgeIds), json(cascading)],
         )
         .then((found) => {
-          loadRows(rows, found);
+          addRows(rows, found);
           for (const id of edgeIds) rows.load(id, undefined);
           const byVertex = new Map<string, string[]>(cascading.map((id) => [id, []]));
           for (const { id, out_id, in_id, deleted } of found) {
@@ -171,7 +171,7 @@ export async function loadWanted(issuer: Issuer, tenant: string, rows: TenantRow
   return complete;
 }
 
-function loadRows(rows: TenantRows, found: readonly StoredRow[]): void {
+function addRows(rows: TenantRows, found: readonly StoredRow[]): void {
   for (const row of found) rows.load(row.id, { element: toElement(row), uniqueNames: row.unique_names });
 }
 

@@ -215,6 +215,15 @@ export class Reader {
   }
 }
 
+/** The outcome of work in the database. An unavailable database is a failure, not an exception. */
+export async function outcomeOf<T>(work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  try {
+    return await work();
+  } catch (error) {
+    return readFailure(error);
+  }
+}
+
 /** The failure of a read: too slow, invalid value, or database unavailable. */
 export function readFailure(error: unknown): Outcome<never> {
   if (error instanceof CallerGone) return failed('expired');

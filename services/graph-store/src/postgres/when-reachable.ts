@@ -4,7 +4,7 @@ import { ConnectionLost, isPassing } from './link.ts';
 
 const AGAIN_MS = 250;
 
-export interface Patience {
+export interface DatabaseWait {
   /** How long PostgreSQL may be unavailable. */
   readonly waitMs: number;
   /** Called with the reason when PostgreSQL is unavailable. */
@@ -16,7 +16,7 @@ export interface Patience {
  * `CannotStart` with the last reason if PostgreSQL is unavailable for longer than `waitMs`, and immediately if its certificate is wrong;
  * rethrows any other failure.
  */
-export async function whenReachable<T>({ waitMs, onWait }: Patience, step: () => Promise<T>): Promise<T> {
+export async function whenReachable<T>({ waitMs, onWait }: DatabaseWait, step: () => Promise<T>): Promise<T> {
   let deadline: number | undefined;
   for (;;) {
     try {

@@ -9,7 +9,7 @@ import { dayOf } from './partitions.ts';
 import type { Issuer } from './pipeline.ts';
 
 /** A successful request, remembered for repeats. */
-export interface Remembered {
+export interface StoredReply {
   readonly operationId: string;
   readonly hash: Buffer;
   /** JSON of the reply, with pending seqs instead of states. */
@@ -22,7 +22,7 @@ export interface Written {
   /** In order; the n-th has the pending seq −n. `first` and `last` are pending seqs of its request. */
   readonly changes: readonly { readonly change: PendingChange; readonly first: number; readonly last: number }[];
   readonly values: readonly { readonly tenant: string; readonly values: PendingValues }[];
-  readonly remembered: readonly Remembered[];
+  readonly replies: readonly StoredReply[];
 }
 
 const CHANGES = `
@@ -134,9 +134,9 @@ export async function writeAndCommit(issuer: Issuer, written: Written): Promise<
   const { rows, large } = changesJson(written);
   // A batch in which every request failed writes nothing, so it need not lock the sequencer.
   const write =
-    written.changes.length === 0 && written.remembered.length === 0
+    written.changes.length === 0 && written.replies.length === 0
       ? issuer.issue<Committed>('select seq as base, epoch from sequencer')
-      : issuer.issue<Committed>(WRITE, [rows, String(written.changes.length), rememberedJson(written.remembered), ...large]);
+      : issuer.issue<Committed>(WRITE, [rows, String(written.changes.length), rememberedJson(written.replies), ...large]);
   const commit = issuer.issue('commit');
   work.push(write, commit);
   const results = await Promise.allSettled(work);
@@ -240,7 +240,7 @@ function rowJson({ change, first, last }: Written['changes'][number], n: number,
   });
 }
 
-function rememberedJson(remembered: readonly Remembered[]): string {
+function rememberedJson(remembered: readonly StoredReply[]): string {
   const rows = remembered.map(({ operationId, hash, reply }) => {
     const rest = JSON.stringify({ day: dayOf(operationTime(operationId)), id: operationId, hash: hash.toString('base64') });
     return `${rest.slice(0, -1)},"reply":${reply}}`;

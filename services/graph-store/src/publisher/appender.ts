@@ -6,7 +6,7 @@
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { partitionOf, slotOf } from '../core/slot.ts';
-import { ask, type PartitionRun, type PartitionState, type Procedure } from './messages.ts';
+import { call, type PartitionRun, type PartitionState, type Procedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { HEAD_EVERY, HOT_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
@@ -89,16 +89,16 @@ export class Appender {
   /** Claims every partition and rebuilds those that were not written in this epoch. */
   *#connect(term: Term): Procedure<Stopped | undefined> {
     const { epoch, fence } = term;
-    const pinged = yield* ask({ call: 'ping' });
+    const pinged = yield* call({ call: 'ping' });
     if (!pinged.ok) return pinged.failure;
-    if (!term.witnessed) {
+    if (!term.comparedWithRedis) {
       // The content of Redis must be compared with the journal before anything is appended to it.
       this.#state.unsettled = true;
       return undefined;
     }
     const states: PartitionState[] = [];
     for (let partition = 0; partition < this.#partitions; partition += 1) {
-      const claimed = yield* ask({ call: 'claim', epoch, partition, fence });
+      const claimed = yield* call({ call: 'claim', epoch, partition, fence });
       if (!claimed.ok) return claimed.failure;
       const { value } = claimed;
       if (value.is === 'fenced') {
@@ -114,7 +114,7 @@ export class Appender {
     }
     this.#cursor = Math.min(...states.map(({ head }) => head));
     if (this.#hasOthers) {
-      const dropped = yield* ask({ call: 'drop-other-epochs', epoch });
+      const dropped = yield* call({ call: 'drop-other-epochs', epoch });
       if (!dropped.ok) return dropped.failure;
       this.#hasOthers = false;
     }
@@ -128,35 +128,35 @@ export class Appender {
   *#rebuild({ epoch, fence }: Term, partition: number, before: number): Procedure<Outcome<PartitionState | 'again'>> {
     const state = this.#state;
     state.appenderStats.rebuilt += 1;
-    const newest = yield* ask({ call: 'newest' });
+    const newest = yield* call({ call: 'newest' });
     if (!newest.ok) return newest;
     const head = newest.value;
     const since = Math.max(0, head - HOT_CHANGES);
     const generation = before + 1;
-    const cleared = yield* ask({ call: 'clear', epoch, partition, fence, generation });
+    const cleared = yield* call({ call: 'clear', epoch, partition, fence, generation });
     if (!cleared.ok) return cleared;
     if (cleared.value === 'forgot') return FORGOT;
     if (cleared.value === 'fenced') return done('again');
     let last = 0;
     for (;;) {
       const after = Math.max(last, since);
-      const page = yield* ask({ call: 'partition', partition, after, upTo: head, limit: state.pageSize.limit });
+      const page = yield* call({ call: 'partition', partition, after, upTo: head, limit: state.pageSize.limit });
       if (!page.ok) return page;
       const tail = page.value.at(-1);
       if (tail === undefined) break;
       const changes = state.read(page.value);
-      const filled = yield* ask({ call: 'fill', epoch, partition, fence, generation, after, changes });
+      const filled = yield* call({ call: 'fill', epoch, partition, fence, generation, after, changes });
       if (!filled.ok) return filled;
       if (filled.value === 'forgot') return FORGOT;
       if (filled.value === 'fenced') return done('again');
       last = tail.seq;
     }
     // Read last: changes deleted meanwhile may be in the log, those deleted before are not. A group that is further back must be notified.
-    const oldest = yield* ask({ call: 'oldest' });
+    const oldest = yield* call({ call: 'oldest' });
     if (!oldest.ok) return oldest;
     const rebuilt = { generation, last, head };
     const whole = Math.max(since, oldest.value - 1);
-    const switched = yield* ask({ call: 'switch', epoch, partition, fence, state: rebuilt, since: whole });
+    const switched = yield* call({ call: 'switch', epoch, partition, fence, state: rebuilt, since: whole });
     if (!switched.ok) return switched;
     if (switched.value === 'forgot') return FORGOT;
     if (switched.value === 'fenced') return done('again');
@@ -178,7 +178,7 @@ export class Appender {
     const { epoch, fence } = term;
     const runs = runsOf(run.value, head, states);
     const trimBelow = Math.max(0, head - HOT_CHANGES);
-    const results = runs.length === 0 ? done([]) : yield* ask({ call: 'append', epoch, fence, head, trimBelow, runs });
+    const results = runs.length === 0 ? done([]) : yield* call({ call: 'append', epoch, fence, head, trimBelow, runs });
     if (!results.ok) return results.failure;
     for (const [at, { partition, state: before, changes }] of runs.entries()) {
       const result = results.value[at];
@@ -197,7 +197,7 @@ export class Appender {
   /** Verifies that Redis still has the last entry: a Redis that was wiped while idle is detected too. */
   *#verify(term: Term): Procedure<Stopped | undefined> {
     const states = this.#states ?? [];
-    const found = yield* ask({ call: 'states', epoch: term.epoch, partitions: this.#partitions });
+    const found = yield* call({ call: 'states', epoch: term.epoch, partitions: this.#partitions });
     if (!found.ok) return found.failure;
     for (const [partition, { generation, last }] of states.entries()) {
       const now = found.value[partition];
@@ -210,7 +210,7 @@ export class Appender {
 
   /** Claims a partition that is not as expected, and rebuilds it. */
   *#renew(term: Term, states: PartitionState[], partition: number): Procedure<Stopped | undefined> {
-    const claimed = yield* ask({ call: 'claim', epoch: term.epoch, partition, fence: term.fence });
+    const claimed = yield* call({ call: 'claim', epoch: term.epoch, partition, fence: term.fence });
     if (!claimed.ok) return claimed.failure;
     if (claimed.value.is === 'fenced') return 'again';
     const rebuilt = yield* this.#rebuild(term, partition, claimed.value.generation);
@@ -229,7 +229,7 @@ export class Appender {
       run.push(next);
     }
     if (run.length > 0) return done(run);
-    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: this.#state.pageSize.limit });
+    const read = yield* call({ call: 'changes', after: this.#cursor, limit: this.#state.pageSize.limit });
     return read.ok ? done(this.#state.read(read.value)) : read;
   }
 }

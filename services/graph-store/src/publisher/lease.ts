@@ -4,7 +4,7 @@
  * itself.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import { ask, type Procedure } from './messages.ts';
+import { call, type Procedure } from './messages.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 
@@ -34,7 +34,7 @@ export class PublisherLease {
   /** Acquires the lease if it is free or already this holder's. Returns the publishing position; undefined: another process holds it. */
   *take(): Procedure<Outcome<{ readonly publishedSeq: number } | undefined>> {
     const sentAt = this.#state.at;
-    const taken = yield* ask({ call: 'take', above: this.#state.fenceMet });
+    const taken = yield* call({ call: 'take', above: this.#state.fenceMet });
     if (!taken.ok || taken.value === undefined) return taken.ok ? done(undefined) : taken;
     this.#fence = taken.value.fence;
     this.#actUntil = sentAt + LEASE_TTL_MS - LEASE_MARGIN_MS;
@@ -44,7 +44,7 @@ export class PublisherLease {
   /** Renews the lease. False: it is lost. */
   *renew(publishedSeq: number): Procedure<boolean> {
     const sentAt = this.#state.at;
-    const renewed = yield* ask({ call: 'renew', fence: this.#fence, publishedSeq });
+    const renewed = yield* call({ call: 'renew', fence: this.#fence, publishedSeq });
     if (!renewed.ok || !renewed.value) {
       this.#actUntil = Number.NEGATIVE_INFINITY;
       return false;
@@ -56,6 +56,6 @@ export class PublisherLease {
   /** Releases it, so that a successor need not wait for the end of the term. */
   *release(publishedSeq: number): Procedure<Outcome<undefined>> {
     this.#actUntil = Number.NEGATIVE_INFINITY;
-    return yield* ask({ call: 'release', fence: this.#fence, publishedSeq });
+    return yield* call({ call: 'release', fence: this.#fence, publishedSeq });
   }
 }

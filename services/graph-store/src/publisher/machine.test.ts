@@ -13,7 +13,7 @@ type CallOf<Call extends Name, Each = PublisherCall> = Each extends { call: infe
 /** A publisher whose time and answers are given, and what it asked and did. */
 function publisher(recent = new RecentChanges()) {
   const machine = new PublisherMachine(recent, 1, true);
-  const open = new Map<Name, { readonly ask: number; readonly call: PublisherCall }>();
+  const open = new Map<Name, { readonly id: number; readonly call: PublisherCall }>();
   const asked: Name[] = [];
   const did: string[] = [];
   let at = 0;
@@ -34,7 +34,7 @@ function publisher(recent = new RecentChanges()) {
     const waiting = open.get(name);
     assert.ok(waiting, `${name} was not asked`);
     open.delete(name);
-    give({ kind: 'answer', ask: waiting.ask, outcome: reply === 'fails' ? failed('unavailable') : done(reply) });
+    give({ kind: 'reply', id: waiting.id, outcome: reply === 'fails' ? failed('unavailable') : done(reply) });
   };
   const call = <Call extends Name>(name: Call): CallOf<Call> => {
     const waiting = open.get(name);
@@ -58,7 +58,7 @@ function publisher(recent = new RecentChanges()) {
     hold: (newest = 0, publishedSeq = newest, fence = 1, witnessed = true): void => {
       if (!open.has('take')) give({ kind: 'connected' });
       answer('take', { fence, publishedSeq });
-      answer('settle', { epoch: EPOCH, witnessed });
+      answer('settle', { epoch: EPOCH, comparedWithRedis: witnessed });
       answer('newest', newest);
       did.splice(0);
     },
@@ -89,7 +89,7 @@ test('a replica without the lease notifies the others, and serializes none of it
   answer('take', undefined);
   const toJSON = () => assert.fail('it was made into JSON');
   give({ kind: 'committed', changes: [{ change: Object.assign(changeOf(1), { toJSON }), attributesJson: '{}' }] });
-  assert.deepEqual(did(), ['tell']);
+  assert.deepEqual(did(), ['notify']);
 });
 
 test('the epoch is settled before anything is published, and again after a connection to the database was lost', () => {
@@ -98,8 +98,8 @@ test('the epoch is settled before anything is published, and again after a conne
   give(committed(1));
   answer('take', { fence: 3, publishedSeq: 0 });
   give(committed(2));
-  assert.deepEqual(did(), ['tell']);
-  answer('settle', { epoch: EPOCH, witnessed: true });
+  assert.deepEqual(did(), ['notify']);
+  answer('settle', { epoch: EPOCH, comparedWithRedis: true });
   answer('newest', 2);
   assert.deepEqual(did(), ['publish 1-2']);
   give({ kind: 'database-lost' });
@@ -115,7 +115,7 @@ test('a commit reported while the end of the journal is being read is not lost',
   const { give, answer, did } = publisher();
   give({ kind: 'connected' });
   answer('take', { fence: 1, publishedSeq: 0 });
-  answer('settle', { epoch: EPOCH, witnessed: true });
+  answer('settle', { epoch: EPOCH, comparedWithRedis: true });
   give(committed(1));
   answer('newest', 0);
   assert.deepEqual(did(), ['publish 1-1']);
@@ -124,7 +124,7 @@ test('a commit reported while the end of the journal is being read is not lost',
 test('what another replica committed is read, and a hole in memory is too', () => {
   const { give, answer, hold, did, call } = publisher();
   hold(0);
-  give({ kind: 'heard', seq: 1 });
+  give({ kind: 'notified', seq: 1 });
   give(committed(2));
   assert.deepEqual(did(), []);
   assert.equal(call('changes').after, 0);
@@ -135,7 +135,7 @@ test('what another replica committed is read, and a hole in memory is too', () =
 test('changes that are read and do not fit into memory are published all the same', () => {
   const { give, answer, hold, did, pass } = publisher(new RecentChanges(2));
   hold(0);
-  give({ kind: 'heard', seq: 5 });
+  give({ kind: 'notified', seq: 5 });
   answer(
     'changes',
     [1, 2, 3, 4, 5].map((seq) => changeOf(seq)),
@@ -148,7 +148,7 @@ test('changes that are read and do not fit into memory are published all the sam
 test('fewer changes are read at once when they are large', () => {
   const { give, answer, hold, call } = publisher();
   hold(0);
-  give({ kind: 'heard', seq: 50 });
+  give({ kind: 'notified', seq: 50 });
   assert.equal(call('changes').limit, 100);
   const text = 'x'.repeat(1_000_000);
   const large = (seq: number): FullChange => ({ ...changeOf(seq), state: { ...changeOf(seq).state, attributes: { text } } });
@@ -160,7 +160,7 @@ test('fewer changes are read at once when they are large', () => {
 test('a commit reported in another epoch is looked for now and then, and delays nothing', () => {
   const { give, answer, hold, did, pass, isAsked } = publisher();
   hold(3);
-  give({ kind: 'heard', seq: 900 });
+  give({ kind: 'notified', seq: 900 });
   answer('changes', []);
   assert.equal(isAsked('changes'), false);
   give(committed(4));
@@ -176,7 +176,7 @@ test('a head comes every second, while a read of the journal takes its time too'
   hold(7);
   pass(999);
   assert.deepEqual(did(), []);
-  give({ kind: 'heard', seq: 8 });
+  give({ kind: 'notified', seq: 8 });
   pass(1);
   assert.deepEqual(did(), ['publish 8-7']);
 });
@@ -194,7 +194,7 @@ test('a lease counts from when its renewal was sent, and changes after its end a
   // Stopped for a moment, it hears of a commit before any of its timers.
   pass(1);
   give(committed(2));
-  assert.deepEqual(did(), ['publish 2-1', 'tell']);
+  assert.deepEqual(did(), ['publish 2-1', 'notify']);
   assert.equal(call('release').fence, 1);
 });
 
@@ -206,7 +206,7 @@ test('a renewal that is refused ends the term', () => {
   did();
   answer('renew', false);
   give(committed(2));
-  assert.deepEqual(did(), ['tell']);
+  assert.deepEqual(did(), ['notify']);
   assert.equal(call('release').fence, 1);
 });
 
@@ -236,7 +236,7 @@ test('without NATS the lease is not taken', () => {
 test('an answer of the journal that fails begins a new term after a pause', () => {
   const { give, answer, hold, pass, did, isAsked } = publisher();
   hold(0);
-  give({ kind: 'heard', seq: 1 });
+  give({ kind: 'notified', seq: 1 });
   answer('changes', 'fails');
   pass(499);
   assert.equal(isAsked('take'), false);
@@ -257,7 +257,7 @@ test('the end flushes, gives the lease back and is the last of it', () => {
   assert.deepEqual(did(), ['publish 1-1', 'stopped']);
   pass(5000);
   give(committed(2));
-  assert.deepEqual(did(), ['tell']);
+  assert.deepEqual(did(), ['notify']);
 });
 
 test('a shutdown while the lease is being acquired releases it', () => {
@@ -265,7 +265,7 @@ test('a shutdown while the lease is being acquired releases it', () => {
   give({ kind: 'connected' });
   give({ kind: 'stop' });
   answer('take', { fence: 9, publishedSeq: 0 });
-  answer('settle', { epoch: EPOCH, witnessed: true });
+  answer('settle', { epoch: EPOCH, comparedWithRedis: true });
   answer('newest', 0);
   answer('flush', undefined);
   assert.equal(call('release').fence, 9);

@@ -6,7 +6,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { Appender } from './appender.ts';
 import { PublisherLease } from './lease.ts';
-import { ask, type Procedure, type PublisherEffect, type PublisherInput } from './messages.ts';
+import { call, type Procedure, type PublisherEffect, type PublisherInput } from './messages.ts';
 import { Recent, type RecentChanges } from './recent.ts';
 import { Relay } from './relay.ts';
 import { type AppenderStats, GIVEN_BACK_MS, INTERRUPTED_MS, type PublisherStats, RENEW_MS } from './settings.ts';
@@ -47,7 +47,7 @@ export class PublisherMachine {
     this.#take(input);
     this.#pump();
     // Publishing precedes any work for Redis.
-    if (input.kind !== 'committed' && input.kind !== 'heard') this.#appender.pump();
+    if (input.kind !== 'committed' && input.kind !== 'notified') this.#appender.pump();
     this.#arm();
     return effects.splice(0);
   }
@@ -63,8 +63,8 @@ export class PublisherMachine {
   #take(input: PublisherInput): void {
     const state = this.#state;
     switch (input.kind) {
-      case 'answer':
-        state.procedures.answered(input.ask, input.outcome);
+      case 'reply':
+        state.procedures.resume(input.id, input.outcome);
         break;
       case 'committed': {
         const last = input.changes.at(-1)?.change;
@@ -73,10 +73,10 @@ export class PublisherMachine {
         state.recent.add(input.changes.map(({ change, attributesJson }) => new Recent(change, attributesJson)));
         this.#learn(last.seq);
         // Another replica publishes: notify it at once.
-        if (!this.#lease.held) state.effects.push({ do: 'tell', seq: last.seq });
+        if (!this.#lease.held) state.effects.push({ do: 'notify', seq: last.seq });
         break;
       }
-      case 'heard':
+      case 'notified':
         this.#learn(input.seq);
         break;
       case 'connected':
@@ -99,7 +99,7 @@ export class PublisherMachine {
 
   #learn(seq: number): void {
     if (seq > this.#state.known) this.#state.known = seq;
-    this.#relay.heard();
+    this.#relay.notified();
   }
 
   /** Does everything that is possible now. */
@@ -110,7 +110,7 @@ export class PublisherMachine {
     else if (this.#isStopping) this.#change(this.#finish());
     else if (this.#term === undefined) {
       if (this.#isConnected && state.at >= this.#takeAt) this.#change(this.#begin());
-    } else if (state.unsettled || !this.#lease.held) this.#change(this.#giveBack(0));
+    } else if (state.unsettled || !this.#lease.held) this.#change(this.#release(0));
     else {
       this.#relay.pump();
       if (state.at >= this.#renewAt) state.procedures.start(this.#renew(), this.#term);
@@ -165,16 +165,16 @@ export class PublisherMachine {
     }
     const { fence } = this.#lease;
     state.unsettled = false;
-    const settled = yield* ask({ call: 'settle' });
+    const settled = yield* call({ call: 'settle' });
     if (!settled.ok) return settled.failure;
-    const { epoch, witnessed } = settled.value;
+    const { epoch, comparedWithRedis } = settled.value;
     state.recent.enter(epoch);
     // Earlier notifications may belong to another epoch; later ones do not.
     state.known = 0;
-    const newest = yield* ask({ call: 'newest' });
+    const newest = yield* call({ call: 'newest' });
     if (!newest.ok) return newest.failure;
     state.known = Math.max(state.known, newest.value);
-    this.#term = { fence, epoch, witnessed };
+    this.#term = { fence, epoch, comparedWithRedis };
     state.stats.taken += 1;
     state.stats.publishing = true;
     this.#renewAt = state.at + RENEW_MS;
@@ -195,19 +195,19 @@ export class PublisherMachine {
     this.#renewAt = Number.POSITIVE_INFINITY;
     const began = this.#state.at;
     const { cursor } = this.#relay;
-    const flushed = yield* ask({ call: 'flush' });
+    const flushed = yield* call({ call: 'flush' });
     if (!flushed.ok) {
       this.#state.note('warn', 'NATS did not answer: the publisher releases its lease');
-      this.#change(this.#giveBack(GIVEN_BACK_MS));
+      this.#change(this.#release(GIVEN_BACK_MS));
       return;
     }
     this.#relay.reached(cursor);
     if (yield* this.#lease.renew(cursor)) this.#renewAt = began + RENEW_MS;
-    else this.#change(this.#giveBack(0));
+    else this.#change(this.#release(0));
   }
 
   /** @param restMs how long other replicas may acquire the lease first */
-  *#giveBack(restMs: number): Procedure {
+  *#release(restMs: number): Procedure {
     const released = yield* this.#lease.release(this.#relay.flushed);
     this.#isChanging = false;
     this.#takeAt = this.#state.at + restMs;
@@ -216,7 +216,7 @@ export class PublisherMachine {
 
   *#finish(): Procedure {
     const { cursor } = this.#relay;
-    if ((yield* ask({ call: 'flush' })).ok) this.#relay.reached(cursor);
+    if ((yield* call({ call: 'flush' })).ok) this.#relay.reached(cursor);
     yield* this.#lease.release(this.#relay.flushed);
     this.#isStopped = true;
     this.#state.effects.push({ do: 'stopped' });

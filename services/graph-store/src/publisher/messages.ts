@@ -1,7 +1,7 @@
 /** The inputs and effects of the publisher machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, asking, type CallEffect } from '@polyedge/journal/procedure';
+import { type Procedure as AnyProcedure, type CallEffect, callFunction } from '@polyedge/journal/procedure';
 import type { Committed, Recent } from './recent.ts';
 
 /** The state of a partition of the hot journal in Redis. */
@@ -73,7 +73,7 @@ export interface PublisherReplies {
   readonly settle: {
     readonly epoch: string;
     /** Whether Redis was compared with the journal. */
-    readonly witnessed: boolean;
+    readonly comparedWithRedis: boolean;
   };
   readonly newest: number;
   readonly oldest: number;
@@ -92,11 +92,11 @@ export interface PublisherReplies {
 }
 
 export type PublisherInput =
-  | { readonly kind: 'answer'; readonly ask: number; readonly outcome: Outcome<unknown> }
+  | { readonly kind: 'reply'; readonly id: number; readonly outcome: Outcome<unknown> }
   /** A batch of this replica was committed. */
   | { readonly kind: 'committed'; readonly changes: readonly Committed[] }
   /** Another replica committed up to `seq`. */
-  | { readonly kind: 'heard'; readonly seq: number }
+  | { readonly kind: 'notified'; readonly seq: number }
   /** To NATS. */
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' }
@@ -121,7 +121,7 @@ export type PublisherEffect =
       readonly changes: readonly Recent[];
     }
   /** Notify the other replicas of a commit. */
-  | { readonly do: 'tell'; readonly seq: number }
+  | { readonly do: 'notify'; readonly seq: number }
   /** Request the input `woken` in `ms` milliseconds, replacing the previous request; with 0, after everything that has arrived is read. */
   | { readonly do: 'wake'; readonly ms: number }
   /** A message for the operator. */
@@ -129,6 +129,6 @@ export type PublisherEffect =
   /** Nothing follows. */
   | { readonly do: 'stopped' };
 
-/** Work of the publisher that takes several questions, and how it asks one. */
+/** Work of the publisher that takes several calls, and how it makes one. */
 export type Procedure<Result = void> = AnyProcedure<PublisherCall, Result>;
-export const ask = asking<PublisherCall, PublisherReplies>();
+export const call = callFunction<PublisherCall, PublisherReplies>();

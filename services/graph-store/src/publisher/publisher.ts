@@ -63,7 +63,7 @@ export class Publisher {
     const { bus } = this.#options;
     this.#subscriptions = [
       bus.onStatus((status) => this.#handle({ kind: status })),
-      bus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#handle({ kind: 'heard', seq })),
+      bus.subscribe(graphCommitted, graphCommitted.pattern({}), ({ seq }) => this.#handle({ kind: 'notified', seq })),
     ];
     this.#handle({ kind: bus.status });
   }
@@ -92,14 +92,14 @@ export class Publisher {
     const { bus, log } = this.#options;
     switch (effect.do) {
       case 'call': {
-        const { ask, call } = effect;
-        void this.#answer(call).then((outcome) => this.#handle({ kind: 'answer', ask, outcome }));
+        const { id, call } = effect;
+        void this.#answer(call).then((outcome) => this.#handle({ kind: 'reply', id, outcome }));
         break;
       }
       case 'publish':
         this.#publish(effect);
         break;
-      case 'tell':
+      case 'notify':
         bus.publish(graphCommitted, {}, { seq: effect.seq });
         break;
       case 'wake':

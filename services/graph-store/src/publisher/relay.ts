@@ -3,7 +3,7 @@
  * the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 
-import { ask, type Procedure } from './messages.ts';
+import { call, type Procedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
@@ -59,7 +59,7 @@ export class Relay {
   }
 
   /** A commit was reported. */
-  heard(): void {
+  notified(): void {
     if (this.#readAt !== Number.POSITIVE_INFINITY) this.#readAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -124,7 +124,7 @@ export class Relay {
     const state = this.#state;
     state.stats.readsFromJournal += 1;
     this.#readAt = Number.POSITIVE_INFINITY;
-    const read = yield* ask({ call: 'changes', after: this.#cursor, limit: state.pageSize.limit });
+    const read = yield* call({ call: 'changes', after: this.#cursor, limit: state.pageSize.limit });
     // A known commit that cannot be read was reported in another epoch.
     this.#readAt = read.ok && read.value.length > 0 ? Number.NEGATIVE_INFINITY : state.at + POLL_BEHIND_MS;
     if (!read.ok) state.failure = read.failure;
@@ -139,7 +139,7 @@ export class Relay {
     const state = this.#state;
     this.#polling = true;
     this.#polledAt = state.at;
-    const newest = yield* ask({ call: 'newest' });
+    const newest = yield* call({ call: 'newest' });
     this.#polling = false;
     if (!newest.ok) state.failure = newest.failure;
     else if (newest.value > state.known) state.known = newest.value;

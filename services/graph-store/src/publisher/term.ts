@@ -12,7 +12,7 @@ export interface Term {
   readonly fence: number;
   readonly epoch: string;
   /** Redis was compared with the journal when the term began. */
-  readonly witnessed: boolean;
+  readonly comparedWithRedis: boolean;
 }
 
 export class PublisherState {
@@ -41,7 +41,7 @@ export class PublisherState {
   /** Records changes that were read from the journal. */
   read(changes: readonly FullChange[]): Recent[] {
     const read = changes.map((change) => this.recent.get(change.seq) ?? new Recent(change));
-    this.pageSize.saw(read.map(({ characters }) => ({ bytes: characters })));
+    this.pageSize.adapt(read.map(({ characters }) => ({ bytes: characters })));
     return read;
   }
 

@@ -128,9 +128,9 @@ async function store(body: Readable, { content, mediaType, maxBytes, who, option
     const chunk = { content, index, data: bytes.toString('base64'), last, mediaType };
     index += 1;
     size += bytes.length;
-    const first = await options.rest.ask(graphWriteChunk, { tenant }, chunk);
+    const first = await options.rest.request(graphWriteChunk, { tenant }, chunk);
     // Chunk writes are idempotent.
-    return first.ok || first.failure.code !== 'unavailable' ? first : await options.rest.ask(graphWriteChunk, { tenant }, chunk);
+    return first.ok || first.failure.code !== 'unavailable' ? first : await options.rest.request(graphWriteChunk, { tenant }, chunk);
   };
   let parts: Buffer[] = [];
   let waiting = 0;
@@ -163,7 +163,7 @@ const download: BlobHandler = async (request, reply, who, id, options) => {
   const found = await rest.run(contentIdOf(parameters, who), actingAs(who, ended.signal));
   if (!found.ok) return sendFailure(reply, style, found.failure);
   const content = found.value;
-  const read = (index: number) => rest.ask(graphReadChunk, { tenant: who.tenant }, { content, index }, ended.signal);
+  const read = (index: number) => rest.request(graphReadChunk, { tenant: who.tenant }, { content, index }, ended.signal);
   const first = await read(0);
   if (!first.ok) return sendFailure(reply, style, first.failure);
   const { size, mediaType } = first.value;

@@ -9,14 +9,14 @@ import { type Event, eventDocument, toEvent } from './element/event.ts';
 import { decodeEvents, type EventsFrame } from './events/codec.ts';
 import { type EventsSettings, openEvents } from './events/session.ts';
 import { spliceEvent } from './events/spliced-event.ts';
-import { decodeGraph, encodeGraph, type GraphFrame } from './graph/codec.ts';
+import { decodeGraph, type GraphFrame } from './graph/codec.ts';
 import { type GraphSettings, openGraph } from './graph/session.ts';
 
 export type GraphProtocol = Protocol<string | Uint8Array, GraphFrame, GraphResponse>;
 export type EventsProtocol = Protocol<string | Uint8Array, EventsFrame, Event | HiroError>;
 
 export function graphProtocol(settings: GraphSettings): GraphProtocol {
-  return { decode: decodeGraph, encode: encodeGraph, open: (opening) => openGraph(opening, settings) };
+  return { decode: decodeGraph, encode: (frame) => JSON.stringify(frame), open: (opening) => openGraph(opening, settings) };
 }
 
 export function eventsProtocol(settings: EventsSettings): EventsProtocol {

@@ -73,8 +73,8 @@ test('jssocket:35 a core that leaves logins unanswered gets one only if there is
 
 test('jssocket:34 a login goes to the next core after three seconds, and is abandoned after thirty', () => {
   const login = new Login(rotation([A, [a1, a2]]));
-  assert.deepEqual(login.begin('{}', 0), { kind: 'ask', core: a1, data: '{}', lookMs: ANSWER_MS });
-  assert.deepEqual(login.look(3000), { kind: 'ask', core: a2, data: '{}', lookMs: ANSWER_MS });
+  assert.deepEqual(login.begin('{}', 0), { kind: 'request', core: a1, data: '{}', lookMs: ANSWER_MS });
+  assert.deepEqual(login.look(3000), { kind: 'request', core: a2, data: '{}', lookMs: ANSWER_MS });
   assert.equal(login.look(GIVE_UP_MS - 1000).kind === 'give-up', false);
   assert.deepEqual(login.look(GIVE_UP_MS), { kind: 'give-up' });
   assert.equal(login.pending, false);
@@ -89,7 +89,7 @@ test('jssocket:34 a lone core gets a login once; without a core the newest login
   assert.equal(waiting.begin('{"n":1}', 0).kind, 'wait');
   assert.equal(waiting.begin('{"n":2}', 10).kind, 'wait');
   cores.announce({ edge: A, cores: [a1] }, 20);
-  assert.deepEqual(waiting.retry(20), { kind: 'ask', core: a1, data: '{"n":2}', lookMs: ANSWER_MS });
+  assert.deepEqual(waiting.retry(20), { kind: 'request', core: a1, data: '{"n":2}', lookMs: ANSWER_MS });
 });
 
 test('jssocket:34 a second answer is passed on only if it changes something', () => {
@@ -103,7 +103,7 @@ test('jssocket:34 a second answer is passed on only if it changes something', ()
 
 test('an event that is too long to keep is forwarded only once', () => {
   const login = new Login(rotation([A, [a1, a2]]));
-  assert.equal(login.begin(`{"x":"${'x'.repeat(70_000)}"}`, 0).kind, 'ask');
+  assert.equal(login.begin(`{"x":"${'x'.repeat(70_000)}"}`, 0).kind, 'request');
   assert.equal(login.look(3000).kind, 'wait');
   assert.equal(login.answered(false, 3100), true);
 });

@@ -14,7 +14,7 @@ export const KEEP_BYTES = 64 * 1024;
 /** The next step of a login. */
 export type LoginStep =
   /** Send the login to this core, and check again after `lookMs`. */
-  | { readonly kind: 'ask'; readonly core: string; readonly data: string; readonly lookMs: number }
+  | { readonly kind: 'request'; readonly core: string; readonly data: string; readonly lookMs: number }
   | { readonly kind: 'wait'; readonly lookMs: number }
   | { readonly kind: 'give-up' };
 
@@ -22,7 +22,7 @@ interface PendingLogin {
   /** Undefined once an event that is too long to keep has been forwarded. */
   data: string | undefined;
   readonly since: number;
-  asked: string | undefined;
+  requestedCore: string | undefined;
 }
 
 export class Login {
@@ -41,13 +41,13 @@ export class Login {
   }
 
   /** The core whose answer is pending. */
-  get asked(): string | undefined {
-    return this.#pending?.asked;
+  get requestedCore(): string | undefined {
+    return this.#pending?.requestedCore;
   }
 
   /** Starts a login; a new `client_connect` replaces one that still waits. */
   begin(data: string, at: number): LoginStep {
-    const pending: PendingLogin = { data, since: at, asked: undefined };
+    const pending: PendingLogin = { data, since: at, requestedCore: undefined };
     this.#pending = pending;
     const step = this.#next(at);
     if (data.length <= KEEP_BYTES) return step;
@@ -57,14 +57,14 @@ export class Login {
 
   /** Checks the login after `lookMs`. */
   look(at: number): LoginStep {
-    const { asked } = this.#pending ?? {};
-    if (asked !== undefined) this.#rotation.missed(asked);
+    const { requestedCore } = this.#pending ?? {};
+    if (requestedCore !== undefined) this.#rotation.missed(requestedCore);
     return this.#next(at);
   }
 
   /** The core has disconnected, or a new core is available. */
   retry(at: number): LoginStep {
-    if (this.#pending !== undefined) this.#pending.asked = undefined;
+    if (this.#pending !== undefined) this.#pending.requestedCore = undefined;
     return this.#next(at);
   }
 
@@ -86,12 +86,12 @@ export class Login {
       return { kind: 'give-up' };
     }
     const lookMs = Math.min(ANSWER_MS, left);
-    const { data, asked } = pending;
-    const core = data === undefined ? undefined : this.#rotation.next(at, asked);
+    const { data, requestedCore } = pending;
+    const core = data === undefined ? undefined : this.#rotation.next(at, requestedCore);
     if (data === undefined || core === undefined) return { kind: 'wait', lookMs };
-    pending.asked = core;
+    pending.requestedCore = core;
     this.#outstanding += 1;
     this.#outstandingUntil = at + GIVE_UP_MS;
-    return { kind: 'ask', core, data, lookMs };
+    return { kind: 'request', core, data, lookMs };
   }
 }

@@ -18,12 +18,12 @@ export interface Policy {
 /** Counters of the sessions, in addition to the driver's. */
 export type JssocketCounts = {
   /** Events sent to a first core, and those sent to another one. */
-  asked: number;
-  askedAgain: number;
+  requested: number;
+  requestedAgain: number;
   /** Logins not answered in time. */
   abandoned: number;
   /** Late second answers that were dropped. */
-  swallowed: number;
+  droppedAnswers: number;
   /** Events that the sender was not allowed to send. */
   denied: number;
   /** Invalid events of cores and publishers. */

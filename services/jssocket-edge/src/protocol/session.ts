@@ -209,9 +209,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
     if (!this.#listeningForCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
     this.#listeningForCores = true;
-    if (step.kind === 'ask') {
-      counts.asked += 1;
-      effects.push(...this.#bus.ask(step.core, this.#id, step.data));
+    if (step.kind === 'request') {
+      counts.requested += 1;
+      effects.push(...this.#bus.logIn(step.core, this.#id, step.data));
     }
     return effects;
   }
@@ -320,7 +320,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
         return this.#barrier.came(body.marker);
       case 'core-gone':
         this.#settings.rotation.gone(body.core);
-        return this.#login.asked === body.core ? this.#again(at) : [];
+        return this.#login.requestedCore === body.core ? this.#again(at) : [];
     }
   }
 
@@ -335,7 +335,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (!this.#client) return [];
     const changes = group !== this.#group;
     if (!this.#login.answered(changes, at)) {
-      counts.swallowed += 1;
+      counts.droppedAnswers += 1;
       return [];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'clear-timer', name: 'login' }];
@@ -356,13 +356,13 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (!this.#login.pending) return [];
     // It may arrive here before the rotation's own subscription receives it; announcing twice is harmless.
     this.#settings.rotation.announce(body, at);
-    const { asked } = this.#login;
-    if (asked === undefined) return body.cores.length > 0 ? this.#again(at) : [];
-    return edgeOf(asked) === body.edge && !body.cores.includes(asked) ? this.#again(at) : [];
+    const { requestedCore } = this.#login;
+    if (requestedCore === undefined) return body.cores.length > 0 ? this.#again(at) : [];
+    return edgeOf(requestedCore) === body.edge && !body.cores.includes(requestedCore) ? this.#again(at) : [];
   }
 
   #again(at: number): Effects {
-    this.#settings.counts.askedAgain += 1;
+    this.#settings.counts.requestedAgain += 1;
     return this.#advance(this.#login.retry(at));
   }
 
@@ -378,9 +378,9 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'pong':
         return this.#trusted ? DROP : close(1011, 'keepalive ping timeout');
       case 'login': {
-        const before = this.#login.asked;
+        const before = this.#login.requestedCore;
         const effects = this.#advance(this.#login.look(at));
-        if (this.#login.asked !== before) this.#settings.counts.askedAgain += 1;
+        if (this.#login.requestedCore !== before) this.#settings.counts.requestedAgain += 1;
         return effects;
       }
       // The client's edge does not answer: treated like an unknown client.

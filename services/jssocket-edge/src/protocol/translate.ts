@@ -150,7 +150,8 @@ export function messages(tenant: string) {
       const edge = edgeOf(connection);
       return edge === undefined ? [] : [{ do: 'publish', subject: jssocketTold.subject({ tenant, edge, connection }), body }];
     },
-    ask: (core: string, client: string, data: string): Effect<Outgoing>[] => {
+    /** The login of a client, to the core that answers it. */
+    logIn: (core: string, client: string, data: string): Effect<Outgoing>[] => {
       const edge = edgeOf(core);
       return edge === undefined ? [] : [{ do: 'publish', subject: jssocketAsked.subject({ tenant, edge, core }), body: { client, data } }];
     },

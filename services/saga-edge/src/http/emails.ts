@@ -32,7 +32,7 @@ export async function usersWithEmail(store: Store, tenant: string, email: string
  * The requested names that belong to another user, as user name or as address. The two are made unique in different places, so they are
  * claimed first and checked again afterwards: of two concurrent callers, at least one finds the other.
  */
-export async function takenName(
+export async function nameInUse(
   { bus, store }: { readonly bus: Bus; readonly store: Store },
   tenant: string,
   wanted: { readonly username: string; readonly email: string | undefined },

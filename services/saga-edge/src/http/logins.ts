@@ -17,7 +17,7 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
 import type { RoleCache } from '../roles.ts';
-import { EMAIL_KEY, emailAttributes, takenName, usersWithEmail } from './emails.ts';
+import { EMAIL_KEY, emailAttributes, nameInUse, usersWithEmail } from './emails.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
 import type { Store } from './store.ts';
@@ -55,7 +55,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
   }
   const { tenant } = request.who;
   const wanted = { username, email: typeof email === 'string' ? email : undefined };
-  const taken = await takenName({ bus, store }, tenant, wanted);
+  const taken = await nameInUse({ bus, store }, tenant, wanted);
   if (!taken.ok) return { ok: false, error: toError(taken.failure) };
   if (taken.value !== undefined) return bad(taken.value, 'is taken');
   const defaults = roles
@@ -105,7 +105,7 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
     },
   ]);
   if (!written.ok && written.failure.code !== 'conflict') return { ok: false, error: toError(written.failure) };
-  const late = written.ok ? await takenName({ bus, store }, tenant, wanted, account.id) : done('email' as const);
+  const late = written.ok ? await nameInUse({ bus, store }, tenant, wanted, account.id) : done('email' as const);
   if (late.ok && late.value === undefined) return { ok: true, account, password: secret };
   await takeBack({ bus, store }, account);
   return late.ok ? bad(late.value ?? 'email', 'is taken') : { ok: false, error: toError(late.failure) };

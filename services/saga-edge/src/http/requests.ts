@@ -1,6 +1,8 @@
 /** HTTP scripts under `/requests/NAME`, and manual runs: everything that needs a runner (Saga protocol page, 6.5 and 6.6). */
+
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { Json } from '@polyedge/query/json';
+import { encodeBody } from '@polyedge/saga/body';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES } from '@polyedge/saga/elements';
 import { type SagaError, sagaError, toError } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -110,7 +112,7 @@ async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Pro
       path,
       query: shown,
       headers,
-      ...encoded(bytes),
+      ...encodeBody(bytes),
       address,
       ...(user === undefined ? {} : { user }),
     },
@@ -119,13 +121,6 @@ async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Pro
   if (!answer.ok) return { error: answer.failure.code === 'unavailable' ? NO_RUNNER : toError(answer.failure) };
   const { status, body, encoding } = answer.value;
   return { status, headers: { ...answer.value.headers, 'runnable-call-id': answer.value.call }, body: Buffer.from(body, encoding) };
-}
-
-function encoded(bytes: Buffer): { readonly body: string; readonly encoding: 'utf8' | 'base64' } {
-  const text = bytes.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(bytes)
-    ? { body: text, encoding: 'utf8' }
-    : { body: bytes.toString('base64'), encoding: 'base64' };
 }
 
 /** Invalid headers of a script are omitted, so that the answer still arrives. */

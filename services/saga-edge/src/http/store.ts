@@ -34,12 +34,12 @@ export class Store {
 
   async many(tenant: string, ids: readonly string[]): Promise<Outcome<Element[]>> {
     if (ids.length === 0) return done([]);
-    const found = await this.#rest.ask(graphGet, { tenant }, { ids: [...ids] });
+    const found = await this.#rest.request(graphGet, { tenant }, { ids: [...ids] });
     return found.ok ? done(found.value.elements.filter((element) => element !== null)) : found;
   }
 
   query(tenant: string, body: RequestOf<typeof graphQuery>): Promise<Outcome<ReplyOf<typeof graphQuery>>> {
-    return this.#rest.ask(graphQuery, { tenant }, body);
+    return this.#rest.request(graphQuery, { tenant }, body);
   }
 
   /** All matching elements, at most `max`. */
@@ -49,7 +49,7 @@ export class Store {
   }
 
   history(tenant: string, body: RequestOf<typeof graphHistory>): Promise<Outcome<ReplyOf<typeof graphHistory>>> {
-    return this.#rest.ask(graphHistory, { tenant }, body);
+    return this.#rest.request(graphHistory, { tenant }, body);
   }
 
   /** Writes, and retries while the outcome is unknown, for at most 60 seconds, like a write of a socket. */
@@ -61,7 +61,7 @@ export class Store {
   async writeOnce({ tenant, defaultScope, account: by, app }: Author, what: string, operations: Operation[]): Promise<Outcome<void>> {
     const origin = { protocol: 'saga', way: 'job', operation: what } as const;
     const request = { by, app, origin, operations, operationId: operationId(Date.now(), randomBytes(10)) };
-    const reply = await this.#rest.ask(graphMutate, { tenant }, { defaultScope, requests: [request] });
+    const reply = await this.#rest.request(graphMutate, { tenant }, { defaultScope, requests: [request] });
     if (!reply.ok) return reply;
     const [outcome] = reply.value.outcomes;
     if (outcome === undefined) return { ok: false, failure: { code: 'internal' } };

@@ -12,7 +12,7 @@ import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
-import { EMAIL_KEY, emailAttributes, takenName } from './emails.ts';
+import { EMAIL_KEY, emailAttributes, nameInUse } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
 import {
   authorOf,
@@ -160,7 +160,7 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   }
   const email = typeof body.email === 'string' ? body.email : undefined;
   const wanted = { username: account.value.username, email };
-  const taken = email === undefined ? done(undefined) : await takenName(options, who.tenant, wanted, account.value.id);
+  const taken = email === undefined ? done(undefined) : await nameInUse(options, who.tenant, wanted, account.value.id);
   if (!taken.ok) return failure(taken.failure);
   if (taken.value !== undefined) return refused(unprocessable('email', 'is taken'));
   if (body.tags !== undefined) set.tags = textsOf(body.tags);
@@ -194,7 +194,7 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   const { id } = account.value;
   const written = await store.write(who, 'change', [{ op: 'update', target: { id }, set, unique: [EMAIL_KEY] }]);
   if (!written.ok) return written.failure.code === 'conflict' ? refused(unprocessable('email', 'is taken')) : failure(written.failure);
-  const late = email === undefined ? done(undefined) : await takenName(options, who.tenant, wanted, id);
+  const late = email === undefined ? done(undefined) : await nameInUse(options, who.tenant, wanted, id);
   if (late.ok && late.value === undefined) return show(store, request, id);
   // Another user has taken it as a user name meanwhile.
   await store.write(who, 'change', [{ op: 'update', target: { id }, set: emailAttributes(null) }]);

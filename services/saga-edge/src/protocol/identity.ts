@@ -8,7 +8,7 @@ import { isObject, TYPES } from '@polyedge/saga/elements';
 import { INVALID_TOKEN, MISSING_USER, type SagaError, toError, tokenError, UNVERIFIED } from '@polyedge/saga/errors';
 import { type ParsedPost, refuse } from '@polyedge/saga/work';
 import type { Output } from '@polyedge/session/output';
-import { type Authenticate, ask, authenticate, type Question, type RequestQuestion, write } from '@polyedge/session/questions';
+import { type Authenticate, authenticate, type CallQuestion, call, type Question, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { SagaOut } from './codec.ts';
 import { type Action, allows, permissionsOf } from './permissions.ts';
@@ -49,8 +49,8 @@ export class Identity {
    * Reads the account and its roles.
    * @returns the reason if the account is rejected; a failure if it could not be read
    */
-  *readAccount({ account: id, tenant }: Principal): Task<RequestQuestion, Outcome<SagaError | undefined>> {
-    const read = yield* ask(accountsGet, { tenant }, { ids: [id] }, { unordered: true });
+  *readAccount({ account: id, tenant }: Principal): Task<CallQuestion, Outcome<SagaError | undefined>> {
+    const read = yield* call(accountsGet, { tenant }, { ids: [id] }, { unordered: true });
     if (!read.ok) return read;
     const [account] = read.value.accounts;
     const problem = problemOf(account);
@@ -63,7 +63,7 @@ export class Identity {
    * @returns the reason if the user is rejected
    */
   *findUser({ account, tenant, username }: Principal): Task<Question, SagaError | undefined> {
-    const found = yield* ask(graphGet, { tenant }, { ids: [account], includeDeleted: true }, { unordered: true });
+    const found = yield* call(graphGet, { tenant }, { ids: [account], includeDeleted: true }, { unordered: true });
     if (!found.ok) return toError(found.failure);
     const [user] = found.value.elements;
     if (user?.deleted === true) return MISSING_USER;

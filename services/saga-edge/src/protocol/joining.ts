@@ -3,7 +3,7 @@ import { graphGet } from '@polyedge/contracts/bus/graph';
 import { TYPES } from '@polyedge/saga/elements';
 import { INSUFFICIENT, sagaError, toError } from '@polyedge/saga/errors';
 import { answer, type ParsedPost, type PostResult, refuse } from '@polyedge/saga/work';
-import { ask, type RequestQuestion } from '@polyedge/session/questions';
+import { type CallQuestion, call } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { Identity } from './identity.ts';
 import { type Room, routeOf } from './joins.ts';
@@ -37,8 +37,8 @@ export function* join(asked: Room, id: string | undefined, { identity, rooms, ma
 }
 
 /** The room, if it exists: scripts and jobs are interchangeable, because the documentation confuses them (3.3). */
-function* existing(room: Room, id: string, tenant: string): Task<RequestQuestion, ParsedPost<Room>> {
-  const found = yield* ask(graphGet, { tenant }, { ids: [id] });
+function* existing(room: Room, id: string, tenant: string): Task<CallQuestion, ParsedPost<Room>> {
+  const found = yield* call(graphGet, { tenant }, { ids: [id] });
   if (!found.ok) return refuse(toError(found.failure));
   const type = found.value.elements[0]?.type;
   if (room.of === 'runnable') {

@@ -14,7 +14,7 @@ export interface Restored extends SagaSessionState {
 }
 
 /** The query of a socket whose client can resume its session (edge-kit, `socketio-listener.ts`). */
-export const asksRecovery = (query: Readonly<Record<string, string>>): boolean => query.recovery === 'true';
+export const supportsRecovery = (query: Readonly<Record<string, string>>): boolean => query.recovery === 'true';
 
 /** The event that sends a client its first offset, so that it can also resume a session without any events. */
 export const OFFSET_EVENT = 'offset';

@@ -18,7 +18,7 @@ import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
 import { Identity } from './identity.ts';
 import { roomOf, routeOf } from './joins.ts';
 import { workOf } from './message-work.ts';
-import { asksRecovery, isParting, OFFSET_EVENT, type Offset, offsetText, type Restored } from './recovery.ts';
+import { isParting, OFFSET_EVENT, type Offset, offsetText, type Restored, supportsRecovery } from './recovery.ts';
 import { Rooms } from './rooms.ts';
 import type { SagaSettings } from './session-settings.ts';
 import { Signals } from './signals.ts';
@@ -32,7 +32,7 @@ const SOCKET = { protocol: 'saga', way: 'socket' } as const;
 
 /** Opens a session; a client has `authTimeoutMs` to authenticate. */
 export function openSaga(opening: Opening, settings: SagaSettings): readonly [Session<SagaFrame, SagaOut>, readonly Effect<SagaOut>[]] {
-  const session = new SagaSession(opening.nonce, settings, asksRecovery(opening.query));
+  const session = new SagaSession(opening.nonce, settings, supportsRecovery(opening.query));
   // Only our own listener sets it.
   if (opening.credential?.ok === true && isRestored(opening.restored)) {
     return [session, session.restore(opening.credential.value, opening.restored, opening.at)];
@@ -92,7 +92,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
     this.#restoring = restored;
     this.#identity.adopt(principal);
     this.#tasks.start('auth', this.#restore(principal, restored), undefined);
-    return this.#out.taken();
+    return this.#out.take();
   }
 
   parting(): SagaSessionState | undefined {
@@ -138,7 +138,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
       case 'confirmed':
         break;
     }
-    return this.#out.taken();
+    return this.#out.take();
   }
 
   // ---- messages
@@ -186,10 +186,10 @@ class SagaSession implements Session<SagaFrame, SagaOut>, Host {
 
   // ---- tasks (TaskHost)
 
-  ask(id: string, question: SocketQuestion, frame: SagaFrame | undefined): void {
+  perform(id: string, question: SocketQuestion, frame: SagaFrame | undefined): void {
     const { principal } = this.#identity;
     switch (question.kind) {
-      case 'ask':
+      case 'call':
         this.#out.effect({ do: 'request', id, call: question.call, unordered: question.unordered === true });
         break;
       case 'write':

@@ -91,7 +91,7 @@ export class Graph {
       if (step.done === true) return step.value;
       const question = step.value;
       switch (question.kind) {
-        case 'ask': {
+        case 'call': {
           const { channel, subject, body } = question.call;
           step = task.next(await bus.request(channel, subject, body, { timeoutMs }));
           break;

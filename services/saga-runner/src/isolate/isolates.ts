@@ -42,7 +42,7 @@ export class Isolates {
     return { key, isolate, script: undefined, runs: 0, memoryBytes: 0 };
   }
 
-  giveBack(warm: Warm, reusable: boolean): void {
+  release(warm: Warm, reusable: boolean): void {
     warm.runs += 1;
     if (warm.isolate.isDisposed) return;
     if (!reusable || warm.runs >= MAX_RUNS) {

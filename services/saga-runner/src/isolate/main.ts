@@ -55,7 +55,7 @@ const take = (message: ToProcess): void => {
     case 'run': {
       const run = new OneRun(message, {
         isolates,
-        tell,
+        send: tell,
         bundleOf: (hash) => bundles.get(hash),
         stuck: () => end('stuck'),
       });

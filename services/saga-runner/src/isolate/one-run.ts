@@ -8,7 +8,7 @@ export type Order = Extract<ToProcess, { readonly to: 'run' }>;
 
 export interface RunOptions {
   readonly isolates: Isolates;
-  tell(message: FromProcess): void;
+  send(message: FromProcess): void;
   bundleOf(hash: string): string | undefined;
   /** A disposed isolate is still running. */
   stuck(): void;
@@ -61,7 +61,7 @@ export class OneRun {
   }
 
   async carryOut(): Promise<void> {
-    const { isolates, tell } = this.#options;
+    const { isolates, send } = this.#options;
     const { key, limits, run } = this.#order;
     const warm = isolates.take(key, limits.memoryMb);
     this.#warm = warm;
@@ -84,8 +84,8 @@ export class OneRun {
     const { memoryBytes } = warm;
     const clean = outcome.is === 'returned' && memoryBytes < (limits.memoryMb * 1024 * 1024) / 2;
     if (!ended) context?.release();
-    isolates.giveBack(warm, clean);
-    tell({ from: 'done', run, outcome, cpuMs: this.#cpuMs, memoryBytes: Math.round(memoryBytes) });
+    isolates.release(warm, clean);
+    send({ from: 'done', run, outcome, cpuMs: this.#cpuMs, memoryBytes: Math.round(memoryBytes) });
   }
 
   /** The CPU time of this run so far; a disposed isolate cannot be queried any more. */
@@ -210,7 +210,7 @@ export class OneRun {
 
   #call(call: number, name: string, json: string): undefined {
     if (json.length > MAX_CALL_BYTES) this.#end('calls');
-    else if (this.#counted()) this.#options.tell({ from: 'call', run: this.#order.run, call, name: name.slice(0, 64), json });
+    else if (this.#counted()) this.#options.send({ from: 'call', run: this.#order.run, call, name: name.slice(0, 64), json });
     return undefined;
   }
 
@@ -231,7 +231,7 @@ export class OneRun {
     this.#logLines += 1;
     this.#logBytes += json.length;
     if (this.#logLines > logLines || this.#logBytes > logBytes || json.length > MAX_LINE) this.#end('log');
-    else this.#options.tell({ from: 'log', run: this.#order.run, level, json });
+    else this.#options.send({ from: 'log', run: this.#order.run, level, json });
     return undefined;
   }
 
@@ -240,7 +240,7 @@ export class OneRun {
     if (kind === undefined || json.length > 1024 || !this.#counted()) return undefined;
     const [stat, value]: unknown[] = JSON.parse(json);
     if (typeof stat !== 'string' || typeof value !== 'number') return undefined;
-    this.#options.tell({ from: 'stat', run: this.#order.run, kind, name: stat.slice(0, 128), value });
+    this.#options.send({ from: 'stat', run: this.#order.run, kind, name: stat.slice(0, 128), value });
     return undefined;
   }
 

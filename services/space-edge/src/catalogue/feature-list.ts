@@ -9,7 +9,7 @@ export interface ListedFeature {
   readonly pricingVersion: string;
 }
 
-export interface FeaturesAsked {
+export interface FeatureQuery {
   readonly offset: number;
   readonly limit: number;
   readonly order: 'asc' | 'desc';
@@ -21,7 +21,7 @@ export interface FeaturesAsked {
 }
 
 /** Filters are parts of a name, in any case. Words that are not known count as not given. */
-export function featuresAsked(query: Fields): FeaturesAsked {
+export function parseFeatureQuery(query: Fields): FeatureQuery {
   const contains = (name: string): ((text: string) => boolean) => {
     const part = query[name];
     if (typeof part !== 'string' || part === '') return () => true;
@@ -42,7 +42,7 @@ export function featuresAsked(query: Fields): FeaturesAsked {
 /** The pricings to look into. */
 export function showsOf(
   services: readonly Service[],
-  { show, service, version }: FeaturesAsked,
+  { show, service, version }: FeatureQuery,
 ): readonly { readonly service: string; readonly id: string }[] {
   return services.flatMap(({ name, active, archived }) => {
     if (!service(name)) return [];
@@ -54,7 +54,7 @@ export function showsOf(
 }
 
 /** By feature or service, and always in the same order where these are equal. */
-export function sortFeatures(features: readonly ListedFeature[], { sort, order }: Pick<FeaturesAsked, 'sort' | 'order'>): ListedFeature[] {
+export function sortFeatures(features: readonly ListedFeature[], { sort, order }: Pick<FeatureQuery, 'sort' | 'order'>): ListedFeature[] {
   const sign = order === 'asc' ? 1 : -1;
   const byFeature = (one: ListedFeature, other: ListedFeature): number => nameOf(one.info).localeCompare(nameOf(other.info));
   const byService = (one: ListedFeature, other: ListedFeature): number =>

@@ -71,10 +71,10 @@ export function toContract({ id, version, attributes }: Element, usage: Usage): 
     id,
     elementVersion: version,
     usage,
-    userId: textOr(userId, ''),
-    organizationId: textOr(organizationId, ''),
+    userId: textOf(userId),
+    organizationId: textOf(organizationId),
     groupId: typeof groupId === 'string' ? groupId : undefined,
-    userContact: toContact(userContact, textOr(userId, '')),
+    userContact: toContact(userContact, textOf(userId)),
     billingPeriod: toPeriod(billingPeriod),
     ...toSubscription(attributes),
     offers: toOffers(offers),
@@ -83,10 +83,10 @@ export function toContract({ id, version, attributes }: Element, usage: Usage): 
   };
 }
 
-const textOr = (value: Json | undefined, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
-const timeOr = (value: Json | undefined, otherwise: number): number => {
+const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+const timeOf = (value: Json | undefined): number => {
   const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(time) ? otherwise : time;
+  return Number.isNaN(time) ? 0 : time;
 };
 
 function toContact(value: Json | undefined, userId: string): UserContact {
@@ -94,14 +94,14 @@ function toContact(value: Json | undefined, userId: string): UserContact {
   const texts = Object.fromEntries(
     ['firstName', 'lastName', 'email', 'phone'].flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : [])),
   );
-  return { userId, username: textOr(given.username, ''), ...texts };
+  return { userId, username: textOf(given.username), ...texts };
 }
 
 function toPeriod(value: Json | undefined): BillingPeriod {
   const given = isObject(value) ? value : {};
   return {
-    startDate: timeOr(given.startDate, 0),
-    endDate: timeOr(given.endDate, 0),
+    startDate: timeOf(given.startDate),
+    endDate: timeOf(given.endDate),
     autoRenew: given.autoRenew === true,
     renewalDays: typeof given.renewalDays === 'number' ? given.renewalDays : 30,
   };
@@ -115,7 +115,7 @@ const toOffers = (value: Json | undefined): Offers =>
   );
 
 function toHistoryEntry(value: Json): HistoryEntry[] {
-  return isObject(value) ? [{ startDate: timeOr(value.startDate, 0), endDate: timeOr(value.endDate, 0), ...toSubscription(value) }] : [];
+  return isObject(value) ? [{ startDate: timeOf(value.startDate), endDate: timeOf(value.endDate), ...toSubscription(value) }] : [];
 }
 
 export const contractAttributes = ({

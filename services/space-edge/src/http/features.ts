@@ -1,6 +1,6 @@
 /** `/features…`: the features of all pricings, and their evaluation for a user. With an organization's key only. */
 import type { FastifyInstance } from 'fastify';
-import { featuresAsked, showsOf, sortFeatures } from '../catalogue/feature-list.ts';
+import { parseFeatureQuery, showsOf, sortFeatures } from '../catalogue/feature-list.ts';
 import { got, type RestAnswer, type Result, refuse } from '../protocol/answer.ts';
 import { fieldsOf } from '../protocol/fields.ts';
 import { type Pricings, pricingOf } from '../store/catalogue/pricings.ts';
@@ -87,7 +87,7 @@ async function listFeatures(
   organizationId: string,
   { services, pricings }: FeatureRoutesOptions,
 ): Promise<RestAnswer> {
-  const selection = featuresAsked(query);
+  const selection = parseFeatureQuery(query);
   const found = await services.enabled(organizationId);
   if (!found.ok) return found.answer;
   const offers = showsOf(found.value, selection);

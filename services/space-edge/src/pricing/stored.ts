@@ -78,7 +78,7 @@ export function published(attributes: JsonObject, yamlPath?: string): JsonObject
 /** The parts of a pricing that the check of a fallback uses. */
 export function offered(attributes: JsonObject): Offered {
   const texts = (value: Json | undefined): string[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []);
-  const number = (value: Json | undefined, otherwise: number): number => (typeof value === 'number' ? value : otherwise);
+  const number = (value: Json | undefined): number => (typeof value === 'number' ? value : 1);
   const addOns = Object.entries(inOrder(attributes, 'addOns')).map(
     ([name, { availableFor, dependsOn, excludes, subscriptionConstraints }]) => {
       const constraints = isObject(subscriptionConstraints) ? subscriptionConstraints : undefined;
@@ -92,9 +92,9 @@ export function offered(attributes: JsonObject): Offered {
             ? {}
             : {
                 subscriptionConstraints: {
-                  minQuantity: number(constraints.minQuantity, 1),
-                  maxQuantity: number(constraints.maxQuantity, 1),
-                  quantityStep: number(constraints.quantityStep, 1),
+                  minQuantity: number(constraints.minQuantity),
+                  maxQuantity: number(constraints.maxQuantity),
+                  quantityStep: number(constraints.quantityStep),
                 },
               }),
         },

@@ -55,7 +55,7 @@ export class Graph {
     filter: Filter,
     page: { readonly limit: number; readonly offset?: number; readonly sort?: readonly Sort[]; readonly count?: boolean },
   ): Promise<Outcome<Listed>> {
-    const outcome = await this.#rest.askUntilAnswered(graphQuery, { tenant: this.tenant }, { filter, ...page });
+    const outcome = await this.#rest.requestWithRetries(graphQuery, { tenant: this.tenant }, { filter, ...page });
     if (!outcome.ok) return outcome;
     const { elements, count } = outcome.value;
     return { ok: true, value: { elements, count: count ?? elements.length } };
@@ -70,13 +70,13 @@ export class Graph {
   /** Those with an existing id. */
   async get(ids: readonly string[]): Promise<Outcome<readonly Element[]>> {
     if (ids.length === 0) return { ok: true, value: [] };
-    const outcome = await this.#rest.askUntilAnswered(graphGet, { tenant: this.tenant }, { ids: [...ids] });
+    const outcome = await this.#rest.requestWithRetries(graphGet, { tenant: this.tenant }, { ids: [...ids] });
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
   /** The changes of an element since a time, oldest first; at most 10,000. */
   async history(id: string, from: number): Promise<Outcome<readonly Change[]>> {
-    const outcome = await this.#rest.askUntilAnswered(
+    const outcome = await this.#rest.requestWithRetries(
       graphHistory,
       { tenant: this.tenant },
       { elements: [id], from, order: 'asc', limit: MAX_CHANGES },

@@ -4,7 +4,7 @@ import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { GraphRequest } from '@polyedge/contracts/wire/hiro';
 import type { Filter } from '@polyedge/query/filter';
-import { ask, write } from '@polyedge/session/questions';
+import { call, write } from '@polyedge/session/questions';
 import { versionId } from '../element/attributes.ts';
 import { isEdgeId, isReservedId } from '../element/ids.ts';
 import { editLists } from '../element/lists.ts';
@@ -120,7 +120,7 @@ function* get(parameters: RequestParameters, who: Principal): Work {
   const vid = parameters.text('vid');
   const display = displayOptionsOf(parameters);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
-  const found = yield* ask(
+  const found = yield* call(
     graphGet,
     { tenant: who.tenant },
     { ids: [id], includeDeleted: includeDeleted || vid !== undefined, accounts: true },
@@ -132,7 +132,7 @@ function* get(parameters: RequestParameters, who: Principal): Work {
   // A version's id begins with its time, so only the changes of that millisecond are read.
   const on = Number(/^\d{1,15}/.exec(vid)?.[0] ?? Number.NaN);
   if (Number.isNaN(on)) return failed('not-found');
-  const past = yield* ask(
+  const past = yield* call(
     graphHistory,
     { tenant: who.tenant },
     { elements: [id], from: on, to: on, limit: 1000, visible: visibleTo(who), accounts: true },
@@ -197,7 +197,7 @@ function* updateLists(
   who: Principal,
 ): Work {
   for (let attempt = 0; attempt < EDIT_ATTEMPTS; attempt += 1) {
-    const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true });
+    const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true });
     if (!found.ok) return found;
     const [element] = found.value.elements;
     const refusal = writeRefusalOf(element, who);
@@ -263,7 +263,7 @@ function* remove(parameters: RequestParameters, who: Principal): Work {
   }
   if (written.failure.code !== 'not-found' || !isEdgeId(id)) return yield* explain(id, {}, who, written.failure);
   // Deleting an edge again is a conflict (HIRO Graph API); clients that disconnect treat both answers as success.
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: true, visible: visibleTo(who) });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted: true, visible: visibleTo(who) });
   if (!found.ok) return found;
   const [element] = found.value.elements;
   return element === null || element === undefined ? failed('not-found') : failed('conflict', 'the edge was deleted before');
@@ -283,7 +283,7 @@ function* connect(parameters: RequestParameters, who: Principal): Work {
 
 /** The vertex of the account. Users of an external provider have none here: their token describes them. */
 function* me(who: Principal): Work {
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [who.account], accounts: true });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [who.account], accounts: true });
   if (!found.ok) return found;
   const [element] = found.value.elements;
   return element?.type === 'ogit/Auth/Account'
@@ -334,7 +334,7 @@ function writable(who: Principal, { type, xid, scope }: Fixed): Filter {
 function* explain(id: string, fixed: Fixed, who: Principal, failure: Failure): Work {
   const mayBeShown = failure.code === 'not-found' || failure.code === 'conflict';
   if (!mayBeShown && (failure.code !== 'not-allowed' || Object.keys(fixed).length === 0)) return { ok: false, failure };
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [id], accounts: true });
   if (!found.ok) return found;
   const [element] = found.value.elements;
   const refusal = writeRefusalOf(element, who);

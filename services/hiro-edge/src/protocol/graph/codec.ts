@@ -1,11 +1,4 @@
-import {
-  type FrameId,
-  frameId,
-  type GraphRequest,
-  type GraphResponse,
-  graphRequest,
-  MAX_ID_CHARACTERS,
-} from '@polyedge/contracts/wire/hiro';
+import { type FrameId, frameId, type GraphRequest, graphRequest, MAX_ID_CHARACTERS } from '@polyedge/contracts/wire/hiro';
 import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { asObject } from '../parameters.ts';
@@ -52,5 +45,3 @@ function problemOf({ type, _TOKEN: token, headers }: JsonObject): string {
   if (headers !== undefined && headers !== null && asObject(headers) === undefined) return 'headers are not an object';
   return '_TOKEN is too long';
 }
-
-export const encodeGraph = (frame: GraphResponse): string => JSON.stringify(frame);

@@ -3,7 +3,7 @@ import { graphHistory, graphReadChunk } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { ask, type RequestQuestion } from '@polyedge/session/questions';
+import { type CallQuestion, call } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { toVertex } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
@@ -24,7 +24,7 @@ export function* getContent(parameters: RequestParameters, who: Principal): Work
   if (!content.ok) return content;
   let left = Buffer.alloc(0);
   for (let index = 0; ; index += 1) {
-    const chunk = yield* ask(graphReadChunk, { tenant: who.tenant }, { content: content.value, index });
+    const chunk = yield* call(graphReadChunk, { tenant: who.tenant }, { content: content.value, index });
     if (!chunk.ok) return chunk;
     left = Buffer.concat([left, Buffer.from(chunk.value.data, 'base64')]);
     const last = index + 1 >= chunk.value.chunks;
@@ -39,14 +39,14 @@ export function* getContent(parameters: RequestParameters, who: Principal): Work
 }
 
 /** The id of a content that the caller may read: the vertex's current content, or an earlier one. */
-export function* contentIdOf(parameters: RequestParameters, who: Principal): Task<RequestQuestion, Outcome<string>> {
+export function* contentIdOf(parameters: RequestParameters, who: Principal): Task<CallQuestion, Outcome<string>> {
   const wanted = parameters.text('contentId');
   const element = yield* readElement(parameters.text('ogit/_id'), includesDeleted(parameters), who);
   if (!element.ok) return element;
   const present = contentOf(element.value);
   if (wanted === undefined || wanted === present) return present === undefined ? failed('not-found', 'there is no content') : done(present);
   const question = { elements: [element.value.id], limit: MAX_VERSIONS, visible: visibleTo(who) };
-  const past = yield* ask(graphHistory, { tenant: who.tenant }, question);
+  const past = yield* call(graphHistory, { tenant: who.tenant }, question);
   if (!past.ok) return past;
   const had = past.value.changes.some(({ state }) => state !== undefined && contentOf(state) === wanted);
   return had ? done(wanted) : failed('not-found', 'there is no such content');

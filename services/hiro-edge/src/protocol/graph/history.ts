@@ -6,7 +6,7 @@ import type { Principal } from '@polyedge/contracts/principal';
 import { EVERYTHING } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { compile, type Predicate } from '@polyedge/query/predicate';
-import { ask } from '@polyedge/session/questions';
+import { call } from '@polyedge/session/questions';
 import { eventDocument, toEvent } from '../element/event.ts';
 import { type DisplayOptions, toVertex, versionId } from '../element/vertex.ts';
 import { visibleEventsFor, visibleTo } from '../element/visibility.ts';
@@ -38,7 +38,7 @@ export function* history(parameters: RequestParameters, who: Principal): Work {
   const vidOn = vid === undefined ? undefined : Number(/^\d{1,15}/.exec(vid)?.[0] ?? '0');
   let left = range.value.limit;
   for (let beforeSeq: number | undefined; left > 0; ) {
-    const past = yield* ask(
+    const past = yield* call(
       graphHistory,
       { tenant: who.tenant },
       {
@@ -125,7 +125,7 @@ export function* events(parameters: RequestParameters, who: Principal, at: numbe
   // It counts matching events, so it is applied here and not in the store.
   let skip = range.value.offset;
   for (let afterSeq: number | undefined; left > 0; ) {
-    const past = yield* ask(
+    const past = yield* call(
       graphHistory,
       { tenant: who.tenant },
       {

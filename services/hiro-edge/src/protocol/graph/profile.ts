@@ -3,7 +3,7 @@ import { graphGet } from '@polyedge/contracts/bus/graph';
 import { profileId } from '@polyedge/contracts/element';
 import { failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { ask, write } from '@polyedge/session/questions';
+import { call, write } from '@polyedge/session/questions';
 import { fromBody } from './body.ts';
 import { toShownJson } from './display-options.ts';
 import { answer, type Work } from './work.ts';
@@ -14,7 +14,7 @@ const TYPE = 'ogit/Auth/AccountProfile';
 const own = (who: Principal) => ({ test: 'equal', path: ['attributes', 'ogit/_owner'], value: who.account }) as const;
 
 export function* profileOf(who: Principal): Work {
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [profileId(who.account)], visible: own(who) });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [profileId(who.account)], visible: own(who) });
   if (!found.ok) return found;
   const [element] = found.value.elements;
   return answer(

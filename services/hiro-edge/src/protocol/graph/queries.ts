@@ -4,7 +4,7 @@ import { failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
-import { ask } from '@polyedge/session/questions';
+import { call } from '@polyedge/session/questions';
 import type { DisplayOptions } from '../element/vertex.ts';
 import { visibleTo } from '../element/visibility.ts';
 import { compileLucene } from '../lucene/lucene.ts';
@@ -80,7 +80,7 @@ function* valuesOf(parameters: RequestParameters, values: Readonly<Record<string
   const selected = compileLucene(parameters.text('query') ?? '*:*', { tenant: who.tenant, at, placeholders: values });
   if (!selected.ok) return selected;
   const filter: Filter = { all: [{ test: 'equal', path: ['type'], value: 'ogit/Timeseries' }, visibleTo(who), selected.value] };
-  const series = yield* ask(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] });
+  const series = yield* call(graphQuery, { tenant: who.tenant }, { filter, limit: MAX_SERIES, fields: [] });
   if (!series.ok) return series;
   if (series.value.cursor !== undefined) return failed('too-large', `at most ${MAX_SERIES} series at a time`);
   const ids = series.value.elements.map(({ id }) => id);
@@ -117,14 +117,14 @@ function* pages(search: Search, parameters: RequestParameters): Work {
   if (offset < 0 || offset > MAX_OFFSET) return failed('invalid', `offset is between 0 and ${MAX_OFFSET}`);
   const { who, filter, sort, includeDeleted, display } = search;
   if (parameters.flag('count')) {
-    const reply = yield* ask(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true });
+    const reply = yield* call(graphQuery, { tenant: who.tenant }, { filter, includeDeleted, limit: 0, count: true, accounts: true });
     // A count is a list of one number.
     return reply.ok ? list([reply.value.count ?? 0]) : reply;
   }
   const fields = storedFields(display.fields);
   let left = limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS);
   for (let cursor: string | undefined; left > 0; ) {
-    const reply = yield* ask(
+    const reply = yield* call(
       graphQuery,
       { tenant: who.tenant },
       {
@@ -155,7 +155,7 @@ function* byIds(parameters: RequestParameters, who: Principal): Work {
   const display = displayOptionsOf(parameters);
   for (let start = 0; start < ids.length; start += PAGE_ITEMS) {
     const some = ids.slice(start, start + PAGE_ITEMS);
-    const reply = yield* ask(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true });
+    const reply = yield* call(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true });
     if (!reply.ok) return reply;
     const items: Json[] = [];
     for (const element of reply.value.elements) if (element !== null) items.push(toShownJson(element, display));

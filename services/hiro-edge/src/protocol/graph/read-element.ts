@@ -4,7 +4,7 @@ import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { compile } from '@polyedge/query/predicate';
-import { ask, type RequestQuestion } from '@polyedge/session/questions';
+import { type CallQuestion, call } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import type { RequestParameters } from '../parameters.ts';
@@ -15,9 +15,9 @@ export const MAX_ITEMS = 100_000;
 export const PAGE_ITEMS = 100;
 
 /** Reads an element that the caller may read. */
-export function* readElement(id: string | undefined, includeDeleted: boolean, who: Principal): Task<RequestQuestion, Outcome<Element>> {
+export function* readElement(id: string | undefined, includeDeleted: boolean, who: Principal): Task<CallQuestion, Outcome<Element>> {
   if (id === undefined) return failed('invalid', 'ogit/_id is missing');
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted, accounts: true });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [id], includeDeleted, accounts: true });
   return found.ok ? readable(found.value.elements[0], who) : found;
 }
 

@@ -4,7 +4,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Filter } from '@polyedge/query/filter';
-import { ask, type RequestQuestion } from '@polyedge/session/questions';
+import { type CallQuestion, call } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import { compileGremlin, runGremlin } from '../gremlin/gremlin.ts';
@@ -55,11 +55,11 @@ export function* gremlin(parameters: RequestParameters, values: Readonly<Record<
 
 const TOO_LATE = failed('expired', 'the query takes too long');
 
-function* vertices(ids: readonly string[], who: Principal, isLate: () => boolean): Task<RequestQuestion, Outcome<readonly Element[]>> {
+function* vertices(ids: readonly string[], who: Principal, isLate: () => boolean): Task<CallQuestion, Outcome<readonly Element[]>> {
   const found: Element[] = [];
   for (let from = 0; from < ids.length; from += PAGE_IDS) {
     const some = ids.slice(from, from + PAGE_IDS);
-    const reply = yield* ask(graphGet, { tenant: who.tenant }, { ids: some, visible: visibleTo(who), accounts: true });
+    const reply = yield* call(graphGet, { tenant: who.tenant }, { ids: some, visible: visibleTo(who), accounts: true });
     if (isLate()) return TOO_LATE;
     if (!reply.ok) return reply;
     for (const element of reply.value.elements) if (element !== null) found.push(element);
@@ -71,7 +71,7 @@ function* edges(
   { of, end, verbs, limit }: Extract<StoreRead, { read: 'edges' }>,
   who: Principal,
   isLate: () => boolean,
-): Task<RequestQuestion, Outcome<readonly Element[]>> {
+): Task<CallQuestion, Outcome<readonly Element[]>> {
   const found: Element[] = [];
   for (let from = 0; from < of.length; from += PAGE_IDS) {
     const filter: Filter = {
@@ -87,7 +87,7 @@ function* edges(
       // One more than the limit is enough for the run to fail.
       if (found.length > limit) return done(found);
       const question = { filter, limit: PAGE_ROWS, ...(cursor === undefined ? {} : { cursor }) };
-      const reply = yield* ask(graphQuery, { tenant: who.tenant }, question);
+      const reply = yield* call(graphQuery, { tenant: who.tenant }, question);
       if (isLate()) return TOO_LATE;
       if (!reply.ok) return reply;
       found.push(...reply.value.elements);

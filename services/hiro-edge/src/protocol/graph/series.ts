@@ -3,7 +3,7 @@ import { graphGet, graphValues, type Operation } from '@polyedge/contracts/bus/g
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
-import { ask, type RequestQuestion, write } from '@polyedge/session/questions';
+import { type CallQuestion, call, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import { visibleTo } from '../element/visibility.ts';
 import { asObject, type RequestParameters } from '../parameters.ts';
@@ -100,9 +100,9 @@ function* alsoSeries(
   further: readonly string[],
   includeDeleted: boolean,
   who: Principal,
-): Task<RequestQuestion, Outcome<string[]>> {
+): Task<CallQuestion, Outcome<string[]>> {
   if (further.length === 0) return done([first]);
-  const found = yield* ask(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true });
+  const found = yield* call(graphGet, { tenant: who.tenant }, { ids: [...further], includeDeleted, accounts: true });
   if (!found.ok) return found;
   for (const one of found.value.elements) {
     const element = readable(one, who);
@@ -125,7 +125,7 @@ interface SeriesQuery {
 function* pages(query: SeriesQuery, who: Principal, range: Range): Work {
   let { limit: left, offset } = range;
   while (left > 0) {
-    const found = yield* ask(graphValues, { tenant: who.tenant }, { ...query, limit: Math.min(left, PAGE_VALUES), offset });
+    const found = yield* call(graphValues, { tenant: who.tenant }, { ...query, limit: Math.min(left, PAGE_VALUES), offset });
     if (!found.ok) return found;
     const items = found.value.values.map(({ at, value }): Json => ({ timestamp: at, value }));
     left -= items.length;

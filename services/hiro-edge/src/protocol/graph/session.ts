@@ -237,11 +237,11 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
     return this.#tasks.start(key, work, pending);
   }
 
-  ask(key: string, question: Question | AnswerPage, pending: PendingWork): readonly Out[] {
+  perform(key: string, question: Question | AnswerPage, pending: PendingWork): readonly Out[] {
     const { request, who, asked } = pending;
     pending.asked = true;
     switch (question.kind) {
-      case 'ask':
+      case 'call':
         if (request.type === 'update' && !asked) this.#reading = key;
         return [asked ? { do: 'request', id: key, call: question.call, unordered: true } : { do: 'request', id: key, call: question.call }];
       case 'write':

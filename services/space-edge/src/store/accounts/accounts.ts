@@ -42,7 +42,7 @@ export class Accounts {
   /** The user with this name and password. */
   async login(username: string, password: string, address: string): Promise<Outcome<Account>> {
     const body = { username, proof: proofOf(password), protocol: SPACE, app: SPACE, address: address.slice(0, 128) };
-    const outcome = await this.#rest.ask(accountsLogin, {}, body);
+    const outcome = await this.#rest.request(accountsLogin, {}, body);
     if (!outcome.ok) return outcome;
     const { account } = outcome.value;
     return account.tenant === this.#tenant && userRole(account) !== undefined ? { ok: true, value: account } : failed('unauthenticated');
@@ -53,7 +53,7 @@ export class Accounts {
    */
   create(username: string, password: string, role: UserRole, by: string, address: string): Promise<Outcome<Account>> {
     const defaultScope = `own_${randomBytes(12).toString('hex')}`;
-    return this.#ask(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by, address });
+    return this.#request(accountsCreate, { username, proof: proofOf(password), roles: { [SPACE]: [role] }, defaultScope, by, address });
   }
 
   /**
@@ -66,7 +66,7 @@ export class Accounts {
     by: string,
   ): Promise<Outcome<Account>> {
     const { username, password, role } = change;
-    return this.#ask(accountsUpdate, {
+    return this.#request(accountsUpdate, {
       id: account.id,
       ...versionOf(account),
       by,
@@ -80,9 +80,9 @@ export class Accounts {
   async delete(account: Account, by: string): Promise<Outcome<unknown>> {
     const { [SPACE]: _role, ...others } = account.roles;
     const known = { id: account.id, ...versionOf(account), by };
-    if (Object.keys(others).length === 0) return this.#ask(accountsDelete, known);
+    if (Object.keys(others).length === 0) return this.#request(accountsDelete, known);
     const removed = await this.removeKeys({ kind: 'account', id: account.id });
-    return removed.ok ? this.#ask(accountsUpdate, { ...known, roles: others }) : removed;
+    return removed.ok ? this.#request(accountsUpdate, { ...known, roles: others }) : removed;
   }
 
   async byName(username: string): Promise<Outcome<Account | undefined>> {
@@ -123,7 +123,7 @@ export class Accounts {
   }
 
   addKey(apiKey: ApiKey, mode: 'add' | 'replace' | 'if-none'): Promise<Outcome<ApiKey>> {
-    return this.#ask(accountsAddKey, { apiKey, mode });
+    return this.#request(accountsAddKey, { apiKey, mode });
   }
 
   async keys(kind: KeyOwner['kind'], owners: readonly string[]): Promise<Outcome<readonly ApiKey[]>> {
@@ -133,16 +133,16 @@ export class Accounts {
   }
 
   async removeKeys(owner: KeyOwner, key?: string): Promise<Outcome<number>> {
-    const outcome = await this.#ask(accountsRemoveKeys, { owner, ...(key === undefined ? {} : { hash: keyHash(key) }) });
+    const outcome = await this.#request(accountsRemoveKeys, { owner, ...(key === undefined ? {} : { hash: keyHash(key) }) });
     return outcome.ok ? { ok: true, value: outcome.value.removed } : outcome;
   }
 
   #read<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    return this.#rest.askUntilAnswered(channel, { tenant: this.#tenant }, body);
+    return this.#rest.requestWithRetries(channel, { tenant: this.#tenant }, body);
   }
 
-  #ask<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
-    return this.#rest.ask(channel, { tenant: this.#tenant }, body);
+  #request<Request, Reply>(channel: RequestChannel<`${string}{tenant}`, Request, Reply>, body: Request): Promise<Outcome<Reply>> {
+    return this.#rest.request(channel, { tenant: this.#tenant }, body);
   }
 }
 

@@ -1,16 +1,16 @@
 /** Restarts a move whenever a database connection fails; the move resumes from its recorded progress. */
 import { isPassing } from '../postgres/link.ts';
-import { BeginAgain } from './parties.ts';
+import { RestartMove } from './parties.ts';
 
 /** Maximum time without progress. */
 const PATIENCE_MS = 120_000;
 const AGAIN_MS = 500;
 
 /**
- * @param say called with the reason of each restart
+ * @param log called with the reason of each restart
  * @param step calls its argument whenever it makes progress
  */
-export async function goingOn<T>(say: (sentence: string) => void, step: (wentOn: () => void) => Promise<T>): Promise<T> {
+export async function withRetries<T>(log: (sentence: string) => void, step: (progressed: () => void) => Promise<T>): Promise<T> {
   let at = performance.now();
   for (;;) {
     try {
@@ -18,8 +18,8 @@ export async function goingOn<T>(say: (sentence: string) => void, step: (wentOn:
         at = performance.now();
       });
     } catch (error) {
-      if (!(error instanceof BeginAgain || isPassing(error)) || performance.now() - at > PATIENCE_MS) throw error;
-      say(`resumes after a failure: ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof RestartMove || isPassing(error)) || performance.now() - at > PATIENCE_MS) throw error;
+      log(`resumes after a failure: ${error instanceof Error ? error.message : String(error)}`);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
