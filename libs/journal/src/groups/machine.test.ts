@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { MAX_LOOKING } from './edge-state.ts';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
 import { GROUP_TIMES } from './settings.ts';
@@ -25,7 +26,7 @@ class World {
       if (effect.do === 'lost') this.lost.push(effect);
       if (effect.do !== 'call') continue;
       this.calls.push(effect.call);
-      effects.push(...this.machine.handle({ kind: 'answer', ask: effect.ask, outcome: this.#answer(effect.call) }, this.#at));
+      effects.push(...this.machine.handle({ kind: 'answer', ask: effect.ask, outcome: this.answer(effect.call) }, this.#at));
     }
   }
 
@@ -36,7 +37,7 @@ class World {
     }
   }
 
-  #answer(call: GroupCall): Outcome<unknown> {
+  answer(call: GroupCall): Outcome<unknown> {
     switch (call.call) {
       case 'open':
         return done({ id: this.id, created: true, epoch: 'x', partitions: 2 });
@@ -99,4 +100,40 @@ test('confirmations of a group never count for another one of the same name', ()
   assert.equal(world.lost.length, 1);
   assert.deepEqual(world.machine.views(), []);
   assert.ok(!world.calls.some((call) => call.call === 'commit' && call.positions.some(({ group }) => group === 2)));
+});
+
+test('an edge that takes over hundreds of groups asks the store for a few at a time, and for each once', () => {
+  const COUNT = 300;
+  const world = new World();
+  const machine = new GroupsMachine({ edge: EDGE, times: GROUP_TIMES, offsetMode: 'kafka' });
+  const waiting: Extract<GroupsEffect, { do: 'call' }>[] = [];
+  const asked: string[] = [];
+  let most = 0;
+  const handle = (input: Parameters<GroupsMachine['handle']>[0]): void => {
+    for (const effect of machine.handle(input, 0)) {
+      if (effect.do !== 'call') continue;
+      waiting.push(effect);
+      if (effect.call.call === 'open') asked.push(effect.call.name);
+    }
+    most = Math.max(most, waiting.filter(({ call }) => call.call === 'open' || call.call === 'claim').length);
+  };
+  for (let at = 0; at < COUNT; at += 1) handle({ kind: 'join', member: `${EDGE}.${at}`, tenant: 't', name: `g${at}`, start: 'largest' });
+  // Some leave before it is their turn, and while they have it.
+  for (const at of [3, 200]) handle({ kind: 'leave', member: `${EDGE}.${at}` });
+  const answer = (call: GroupCall): Outcome<unknown> => {
+    if (call.call === 'open') return done({ id: Number(call.name.slice(1)), created: false, epoch: 'x', partitions: 2 });
+    if (call.call === 'members') return done(new Map([[`${EDGE}.${call.group}`, EDGE]]));
+    if (call.call === 'claim') return done({ claims: call.claims.map((claim) => ({ ...claim, position: 0, taken: true })) });
+    return world.answer(call);
+  };
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    handle({ kind: 'answer', ask: next.ask, outcome: answer(next.call) });
+  }
+  // One that left had its request on the way.
+  assert.equal(most, MAX_LOOKING + 1);
+  assert.equal(asked.length, COUNT - 1);
+  assert.equal(new Set(asked).size, COUNT - 1);
+  const views = machine.views();
+  assert.equal(views.length, COUNT - 2);
+  assert.ok(views.every(({ partitions }) => partitions.length === 2));
 });
