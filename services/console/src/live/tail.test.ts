@@ -19,7 +19,7 @@ function change(seq: number, more: Partial<FullChange> = {}): FullChange {
   };
 }
 
-/** A tail on a feed whose watch is told what to do. */
+/** A tail on a feed that is told what to do. */
 function setUp(traceparent?: string) {
   let handler: WatchHandler | undefined;
   const calls: string[] = [];
@@ -28,21 +28,18 @@ function setUp(traceparent?: string) {
     return {
       watch: (_interest: Interest, given: WatchHandler) => {
         handler = given;
-        calls.push('watch');
-        return {
-          close: () => {
-            handler = undefined;
-            calls.push('unwatch');
-          },
-        };
+        return { close: () => {} };
       },
-      close: () => calls.push('close'),
+      close: () => {
+        handler = undefined;
+        calls.push('close');
+      },
     };
   };
   const tail = new Tail(openFeed, 't', () => traceparent);
   return {
     ...{ tail, calls },
-    live: (seq: number) => handler?.live(seq, 'e'),
+    live: (seq: number, epoch = 'e') => handler?.live(seq, epoch),
     tell: (one: FullChange) => handler?.change(one),
     lose: () => handler?.lost({ code: 'lost' }),
     get isWatching() {
@@ -73,18 +70,18 @@ function newReader(more: Partial<TailReader> = {}) {
 
 const rowIn = (event: string | undefined): TailRow => JSON.parse(event?.split('data: ')[1] ?? '');
 
-test('without a reader nothing is received: one watch serves all readers, and ends with the last of them', () => {
+test('without a reader nothing is received: one feed serves all readers, and ends with the last of them', () => {
   const { tail, calls } = setUp();
   tail.tick();
   assert.deepEqual(calls, []);
   const [first, second] = [tail.read(newReader().reader), tail.read(newReader().reader)];
   tail.tick();
   first();
-  assert.deepEqual(calls, ['open', 'watch']);
+  assert.deepEqual(calls, ['open']);
   second();
-  assert.deepEqual(calls, ['open', 'watch', 'unwatch', 'close']);
+  assert.deepEqual(calls, ['open', 'close']);
   tail.tick();
-  assert.equal(calls.length, 4);
+  assert.equal(calls.length, 2);
 });
 
 test('all readers get the same text of a row', () => {
@@ -122,7 +119,7 @@ test('a reader gets two hundred rows at once, then 25 a second, and how many cha
   tail.tick();
   assert.deepEqual(skipped, [300, 5]);
   assert.deepEqual(lives, [0], 'a pause is no new beginning');
-  assert.deepEqual(calls, ['open', 'watch', 'unwatch', 'watch', 'unwatch', 'watch']);
+  assert.deepEqual(calls, ['open', 'close', 'open', 'close', 'open']);
 });
 
 test('a reader with a filter goes on while others have all that they can take', () => {
@@ -156,6 +153,19 @@ test('a reader that comes during a pause begins at once', () => {
   assert.deepEqual([late.live, late.seqs], [[210], [211]]);
   tail.tick();
   assert.deepEqual([before.skipped, late.skipped], [[11], []]);
+});
+
+test('a reader is told where it goes on if another history has begun during a pause', () => {
+  const { tail, live, tell } = setUp();
+  const { reader, live: lives, skipped } = newReader();
+  tail.read(reader);
+  live(1000);
+  for (let seq = 1001; seq <= 1200; seq += 1) tell(change(seq));
+  tail.tick();
+  live(1300, 'another');
+  tail.tick();
+  assert.deepEqual(lives, [1000, 1300]);
+  assert.deepEqual(skipped, []);
 });
 
 test('after a loss every reader is told where it goes on', (t) => {

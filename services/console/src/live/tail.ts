@@ -1,9 +1,9 @@
 /**
- * Changes as they happen: one watch of the tenant while there are readers, shared by all of them. Each reader gets the rows that match its
- * filter, at a limited rate; omitted rows are counted. While no reader can take another row, the watch is closed until the next second.
+ * Changes as they happen: one feed of the tenant while there are readers, shared by all of them. Each reader gets the rows that match its
+ * filter, at a limited rate; omitted rows are counted. While no reader can take another row, the feed is closed until the next second.
  */
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
+import type { Feed } from '@polyedge/edge-kit/feed/watch';
 import type { Json } from '@polyedge/query/json';
 import { eventText } from './event-text.ts';
 
@@ -71,16 +71,16 @@ export class Tail {
   readonly #tenant: string;
   readonly #traceparent: () => string | undefined;
   readonly #readers = new Map<TailReader, ReaderState>();
-  /** Open while there are readers. */
+  /** Open while a reader can take a row. */
   #feed: TailFeed | undefined;
-  #watch: Watch | undefined;
   #isLive = false;
-  /** Up to here, changes were passed to the readers or left out. Undefined until the watch is live for the first time, and after a loss. */
+  /** Up to here, changes were passed to the readers or left out. Undefined until the feed is live for the first time, and after a loss. */
   #reached: number | undefined;
+  #epoch = '';
   #retry: NodeJS.Timeout | undefined;
 
   /**
-   * @param openFeed called with the first reader; the feed is closed with the last one
+   * @param openFeed called with the first reader, and after each pause; the feed is closed with the last reader, and for a pause
    * @param traceparent returns the W3C trace context of the current span
    */
   constructor(openFeed: () => TailFeed, tenant: string, traceparent: () => string | undefined = () => undefined) {
@@ -118,17 +118,16 @@ export class Tail {
 
   /** Unless it has begun, or waits to begin again after a loss. */
   #begin(): void {
-    if (this.#watch !== undefined || this.#retry !== undefined) return;
-    this.#feed ??= this.#openFeed();
-    this.#watch = this.#feed.watch(
+    if (this.#feed !== undefined || this.#retry !== undefined) return;
+    this.#feed = this.#openFeed();
+    this.#feed.watch(
       { tenant: this.#tenant },
       {
-        live: (seq) => this.#becomeLive(seq),
+        live: (seq, epoch) => this.#becomeLive(seq, epoch),
         change: (change) => this.#deliver(change),
         lost: () => {
           this.#pause();
-          this.#reached = undefined;
-          for (const state of this.#readers.values()) state.isLive = false;
+          this.#forget();
           this.#retry = setTimeout(() => {
             this.#retry = undefined;
             this.#begin();
@@ -139,8 +138,8 @@ export class Tail {
   }
 
   #pause(): void {
-    this.#watch?.close();
-    this.#watch = undefined;
+    this.#feed?.close();
+    this.#feed = undefined;
     this.#isLive = false;
   }
 
@@ -148,12 +147,19 @@ export class Tail {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#pause();
-    this.#reached = undefined;
-    this.#feed?.close();
-    this.#feed = undefined;
+    this.#forget();
   }
 
-  #becomeLive(seq: number): void {
+  /** Where the readers are is worth nothing any more: they begin again. */
+  #forget(): void {
+    this.#reached = undefined;
+    for (const state of this.#readers.values()) state.isLive = false;
+  }
+
+  #becomeLive(seq: number, epoch: string): void {
+    // After a pause it may be another one: a backup was restored, or the tenant was moved.
+    if (epoch !== this.#epoch) this.#forget();
+    this.#epoch = epoch;
     this.#isLive = true;
     // What came during a pause was not received. Some of it may belong to other tenants, or not fit a filter.
     const left = Math.max(0, seq - (this.#reached ?? seq));
@@ -182,7 +188,7 @@ export class Tail {
       }
       isFull &&= state.rowsLeft === 0;
     }
-    // Nobody can take more in this second, so nothing more is received: what an open tail costs does not grow with the traffic.
+    // Nobody can take more in this second, so nothing more is received, heads included: what an open tail costs does not grow with the traffic.
     if (isFull) this.#pause();
   }
 }
