@@ -1,10 +1,12 @@
 /**
  * `console`: what a console with ten open pages costs the system: writes over graph-ws (as `mutate` does them) and one change to 1,000 sockets of
- * events-ws (as `fanout` does it), each without a console and with one. The pages are in sight and ask what those of a browser ask (three show the
- * processes, three the tail, two the groups and two the connections), or they are ten tabs of Chromium, which cost it cores of its own. CPU is that
- * of the system without the console; the console's own is a part.
+ * events-ws (as `fanout` does it), each without a console and with one: as fast as they go, which keeps the cores busy, and changes also at a
+ * steady rate that does not. The pages are in sight and ask what those of a browser ask (three show the processes, three the tail, two the groups
+ * and two the connections), or they are ten tabs of Chromium. CPU is that of the system without the console; the console's own is a part, and so
+ * is that of the pages, which run on another machine in reality and have the lowest priority here.
  */
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import type { Question as PagesQuestion } from './baselines/console-pages.ts';
 import type { Faults, Question } from './baselines/receivers.ts';
 import { BrowserTabs } from './lib/browser-tabs.ts';
 import { Child } from './lib/child.ts';
@@ -16,19 +18,23 @@ import { readOptions, seededText } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
 import { Latencies } from './lib/statistics.ts';
 import { connectBus, mutateAll } from './lib/store-client.ts';
-import { ADMIN, startSystem } from './lib/system.ts';
+import { ADMIN, otherCheckout, profiling, startSystem } from './lib/system.ts';
 
 const SOCKETS = 1000;
 const IN_FLIGHT = { writes: 64, changes: 8 };
 const WRITERS = 16;
 const TYPE = 'ogit/Bench';
-const WARM_UP_MS = 1000;
+/** Changes per second of the steady rate: the edge needs half a core for them. */
+const STEADY = 20;
+/** A process that has just started compiles its code. */
+const WARM_UP_MS = 3000;
 const EARLY_MS = 500;
 const LATE_MS = 10_000;
 /** Ten tabs load one after the other on few cores. */
 const LOADING_MS = 4000;
-const PAGES = { streams: ['now', 'now', 'now', 'tail', 'tail', 'tail'], polls: ['groups', 'groups', 'connections', 'connections'] };
-const POLL_MS: Readonly<Record<string, number>> = { groups: 2000, connections: 3000 };
+const PAGES = ['groups', 'groups', 'connections', 'connections', 'now', 'now', 'now', 'tail', 'tail', 'tail'];
+/** How often a page asks again; the others have a stream. */
+const POLL_MS = { groups: 2000, connections: 3000 };
 
 const options = readOptions({ seconds: 3, seed: 1, rounds: 5 });
 const text = seededText(256, options.seed);
@@ -66,41 +72,57 @@ let isHeard = false;
 
 const WITH = ', console and ten pages';
 const TABS = ', console and ten tabs of Chromium';
+const pages = parts.use(await Child.startElsewhere('console-pages'));
 const browser = parts.use(await BrowserTabs.start());
-const variants: Variant[] = [
-  { name: 'writes', measure: () => writes() },
-  { name: `writes${WITH}`, measure: () => withConsole(openPages, writes) },
-  { name: `writes${TABS}`, measure: () => withConsole(openTabs, writes) },
-  { name: 'deliveries', measure: () => deliveries() },
-  { name: `deliveries${WITH}`, measure: () => withConsole(openPages, deliveries) },
-  { name: `deliveries${TABS}`, measure: () => withConsole(openTabs, deliveries) },
+const loads: readonly (readonly [name: string, measure: Measure])[] = [
+  ['writes', writes],
+  ['deliveries', (beside) => deliveries(flood, beside)],
+  ['steady deliveries', (beside) => deliveries(steadily, beside)],
 ];
+/** The console of this version and, with `BENCH_CHECKOUT`, that of another one. */
+const consoles: readonly (readonly [suffix: string, checkout?: string])[] =
+  otherCheckout === undefined ? [['']] : [[''], [' of the other version', otherCheckout]];
+const variants = loads.flatMap(([name, measure]): Variant[] => [
+  { name, measure: () => measure({}) },
+  ...consoles.flatMap(([suffix, checkout]): Variant[] => [
+    { name: `${name}${WITH}${suffix}`, measure: () => withConsole(checkout, openPages, { pages: pages.pid }, measure) },
+    { name: `${name}${TABS}${suffix}`, measure: () => withConsole(checkout, openTabs, { browser: browser.pid }, measure) },
+  ]),
+]);
 const samples = await inRounds(variants, options);
 report({
   name: 'console',
-  unit: `one acknowledged write with ${IN_FLIGHT.writes} in flight; one delivery to ${SOCKETS} sockets with ${IN_FLIGHT.changes} changes in flight`,
+  unit: `one acknowledged write with ${IN_FLIGHT.writes} in flight; one delivery to ${SOCKETS} sockets with ${IN_FLIGHT.changes} changes in flight, or ${STEADY} changes a second`,
   options,
   samples,
-  goals: ['writes', 'deliveries'].flatMap((name) => [
-    { of: `${name}${WITH}`, by: name, figure: 'cpuUs' as const, atMost: 1.05 },
-    { of: `${name}${WITH}`, by: name, figure: 'rate' as const, atLeast: 0.95 },
-    { of: `${name}${TABS}`, by: name, figure: 'cpuUs' as const, atMost: 1.05 },
-    // Chromium runs on the same cores.
-    { of: `${name}${TABS}`, by: name, figure: 'rate' as const },
-  ]),
+  goals: loads.flatMap(([by]) =>
+    consoles.flatMap(([suffix]) => [
+      { of: `${by}${WITH}${suffix}`, by, figure: 'cpuUs' as const, atMost: 1.05 },
+      { of: `${by}${WITH}${suffix}`, by, figure: 'rate' as const, atLeast: 0.95 },
+      { of: `${by}${TABS}${suffix}`, by, figure: 'cpuUs' as const, atMost: 1.05 },
+      // Where the cores are busy, a browser on them takes its part of the rate.
+      { of: `${by}${TABS}${suffix}`, by, figure: 'rate' as const },
+    ]),
+  ),
 });
 await parts.disposeAsync();
 process.exit(0);
 
-type Measure = (console: RunningService) => Promise<Sample>;
+/** @param beside processes whose CPU is a part of the sample, and not the system's */
+type Measure = (beside: Readonly<Record<string, number>>) => Promise<Sample>;
 
-/** Measures beside a console whose pages are open; what it costs itself is a part of the sample. */
-async function withConsole(openAll: (console: RunningService) => Promise<() => Promise<void>>, measure: Measure): Promise<Sample> {
-  const env = { NATS_URL: system.nats.url, LOG_LEVEL: 'warn', CONSOLE_EDGES: `hiro=${system.hiro.url}` };
-  await using console = await startService({ name: 'console', env });
+/** Measures beside a console whose pages are open. */
+async function withConsole(
+  checkout: string | undefined,
+  openAll: (console: RunningService) => Promise<() => Promise<void>>,
+  viewers: Readonly<Record<string, number>>,
+  measure: Measure,
+): Promise<Sample> {
+  const env = { NATS_URL: system.nats.url, LOG_LEVEL: 'warn', CONSOLE_EDGES: `hiro=${system.hiro.url}`, ...profiling('console') };
+  await using console = await startService({ name: 'console', ...(checkout === undefined ? {} : { checkout }), env });
   const closeAll = await openAll(console);
   try {
-    return await measure(console);
+    return await measure({ console: console.pid, ...viewers });
   } finally {
     await closeAll();
   }
@@ -109,91 +131,53 @@ async function withConsole(openAll: (console: RunningService) => Promise<() => P
 /** Ten tabs, the tail in front. */
 async function openTabs({ url }: RunningService): Promise<() => Promise<void>> {
   await browser.logIn(url, ADMIN);
-  const paths = [...PAGES.polls, ...PAGES.streams].map((page) => (page === 'now' ? '' : page));
-  const closeAll = await browser.open(paths.map((path) => `${url}/${path}`));
+  const closeAll = await browser.open(PAGES.map((page) => `${url}/${page === 'now' ? '' : page}`));
   await new Promise((resolve) => setTimeout(resolve, LOADING_MS));
   return closeAll;
 }
 
 async function openPages({ url }: RunningService): Promise<() => Promise<void>> {
-  const ended = new AbortController();
-  const headers = { authorization: `Bearer ${system.token}` };
-  const opened = PAGES.streams.map(async (page) => {
-    const response = await fetch(`${url}/api/${page}`, { headers, signal: ended.signal });
-    if (!response.ok) throw new Error(`${page}: HTTP ${response.status}`);
-    void drain(response);
-  });
-  await Promise.all(opened);
-  const polling = PAGES.polls.map((page) =>
-    setInterval(() => {
-      void fetch(`${url}/api/${page}`, { headers, signal: ended.signal })
-        .then((response) => response.text())
-        .catch(() => undefined);
-    }, POLL_MS[page]),
-  );
-  return async () => {
-    for (const timer of polling) clearInterval(timer);
-    ended.abort();
-  };
+  const question: PagesQuestion = { ask: 'open', url, token: system.token, pages: PAGES, everyMs: POLL_MS };
+  if ((await pages.ask<boolean | undefined>(question)) !== true) throw new Error('the pages do not open');
+  return async () => void (await pages.ask<boolean>({ ask: 'close' }));
 }
 
-async function drain({ body }: Response): Promise<void> {
-  try {
-    for await (const _ of body ?? []);
-  } catch {
-    // It was ended, as it should be.
-  }
-}
-
-async function writes(console?: RunningService): Promise<Sample> {
-  const pids = console === undefined ? whole : { ...whole, console: console.pid };
-  const { sample } = await measuredLoop(pids, {
-    inFlight: IN_FLIGHT.writes,
-    warmUpMs: WARM_UP_MS,
-    ms: options.seconds * 1000,
-    start: (lane, answered) => {
-      const request = nextRequest++;
-      const rest = `"type":"create","headers":{"ogit/_type":"ogit/Beside"},"body":{"ogit/name":"${text}"}}`;
-      writers[lane % WRITERS]?.ask(request, `${requestHead(request)},${rest}`, answered);
+async function writes(beside: Readonly<Record<string, number>>): Promise<Sample> {
+  const { sample } = await measuredLoop(
+    { ...whole, ...beside },
+    {
+      inFlight: IN_FLIGHT.writes,
+      warmUpMs: WARM_UP_MS,
+      ms: options.seconds * 1000,
+      start: (lane, answered) => {
+        const request = nextRequest++;
+        const rest = `"type":"create","headers":{"ogit/_type":"ogit/Beside"},"body":{"ogit/name":"${text}"}}`;
+        writers[lane % WRITERS]?.ask(request, `${requestHead(request)},${rest}`, answered);
+      },
     },
-  });
-  return withoutConsole(sample);
+  );
+  return ofSystem(sample);
 }
 
-async function deliveries(console?: RunningService): Promise<Sample> {
-  const { changes } = IN_FLIGHT;
-  const turn = async (withinMs: number): Promise<boolean> => {
-    const all = ask<boolean>({ ask: 'await', name: 'events', messages: changes * SOCKETS, withinMs });
-    const operations = Array.from({ length: changes }, (_, at) => ({
-      ...({ op: 'create', type: TYPE } as const),
-      id: idOf(nextChange + at),
-      attributes: { 'ogit/name': text },
-    }));
-    await mutateAll(bus, system.scope, operations);
-    nextChange += changes;
-    return all;
-  };
+async function deliveries(run: (ms: number, latencies?: Latencies) => Promise<void>, beside: Readonly<Record<string, number>>): Promise<Sample> {
   // At first a filter may not be in force yet.
   while (!isHeard) {
-    isHeard = await turn(EARLY_MS);
+    isHeard = await turn(IN_FLIGHT.changes, EARLY_MS);
     if (!isHeard) await ask<Faults>({ ask: 'faults', name: 'events', next: nextChange });
   }
-  for (const until = performance.now() + WARM_UP_MS; performance.now() < until; ) await turn(LATE_MS);
+  await run(WARM_UP_MS);
   await ask<Faults>({ ask: 'faults', name: 'events', next: nextChange });
-  const pids = { ...whole, ...(console === undefined ? {} : { console: console.pid }) };
+  const pids = { ...whole, ...beside };
   const latencies = new Latencies();
   const before = cpuByName(pids);
   const driver = cpuMicroseconds([receivers.pid]);
   const began = performance.now();
-  while (performance.now() - began < options.seconds * 1000) {
-    const at = performance.now();
-    if (await turn(LATE_MS)) latencies.add(performance.now() - at);
-  }
+  await run(options.seconds * 1000, latencies);
   const seconds = (performance.now() - began) / 1000;
   const after = cpuByName(pids);
   const used = cpuMicroseconds([receivers.pid]) - driver;
   const { messages, lost, duplicates } = await ask<Faults>({ ask: 'faults', name: 'events', next: nextChange });
-  return withoutConsole({
+  return ofSystem({
     ...cpuPerUnit(before, after, messages),
     rate: messages / seconds,
     p50Ms: latencies.quantile(0.5),
@@ -203,8 +187,38 @@ async function deliveries(console?: RunningService): Promise<Sample> {
   });
 }
 
-/** The console's own CPU is a part, and not counted as the system's. */
-function withoutConsole(sample: Sample): Sample {
-  const own = sample.parts?.console ?? 0;
-  return { ...sample, ...(sample.cpuUs === undefined ? {} : { cpuUs: sample.cpuUs - own }) };
+/** Changes that are committed together; whether all sockets have them in time. */
+async function turn(changes: number, withinMs: number): Promise<boolean> {
+  const all = ask<boolean>({ ask: 'await', name: 'events', messages: changes * SOCKETS, withinMs });
+  const operations = Array.from({ length: changes }, (_, at) => ({
+    ...({ op: 'create', type: TYPE } as const),
+    id: idOf(nextChange + at),
+    attributes: { 'ogit/name': text },
+  }));
+  nextChange += changes;
+  await mutateAll(bus, system.scope, operations);
+  return all;
+}
+
+async function flood(ms: number, latencies?: Latencies): Promise<void> {
+  for (const until = performance.now() + ms; performance.now() < until; ) {
+    const at = performance.now();
+    if (await turn(IN_FLIGHT.changes, LATE_MS)) latencies?.add(performance.now() - at);
+  }
+}
+
+/** One change after the other, at fixed times; what is late counts from when it was due. */
+async function steadily(ms: number, latencies?: Latencies): Promise<void> {
+  const first = performance.now();
+  for (let at = first; at < first + ms; at += 1000 / STEADY) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, at - performance.now())));
+    if (await turn(1, LATE_MS)) latencies?.add(performance.now() - at);
+  }
+}
+
+/** The CPU of the console and of its pages is a part, and not counted as the system's. */
+function ofSystem(sample: Sample): Sample {
+  const { memoryMiB: _, ...figures } = sample;
+  const { console = 0, pages = 0, browser = 0 } = sample.parts ?? {};
+  return { ...figures, ...(sample.cpuUs === undefined ? {} : { cpuUs: sample.cpuUs - console - pages - browser }) };
 }

@@ -1,11 +1,14 @@
-/** Real pages of the console: tabs of one window of Chromium, of which only the newest is in sight. */
-import { spawn } from 'node:child_process';
+/**
+ * Real pages of the console: tabs of one window of Chromium, of which only the newest is in sight. An administrator's browser is not on a
+ * server, so it gets only the CPU time that others leave.
+ */
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromiumProgram, findProgram } from '@polyedge/testkit/servers/find-program';
 import { chromium } from 'playwright-core';
+import { startWithLowestPriority } from './lowest-priority.ts';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-port=0'];
 const LOOK_MS = 50;
@@ -13,6 +16,8 @@ const LOOK_MS = 50;
 export class BrowserTabs implements AsyncDisposable {
   readonly #parts: AsyncDisposableStack;
   readonly #debugging: string;
+  /** The browser; its tabs are processes below it. */
+  readonly pid: number;
 
   static async start(): Promise<BrowserTabs> {
     const program = findProgram(chromiumProgram);
@@ -20,17 +25,18 @@ export class BrowserTabs implements AsyncDisposable {
     await using parts = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), 'polyedge-chromium-'));
     parts.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
-    const browser = spawn(program.path, [...FLAGS, `--user-data-dir=${folder}`, 'about:blank'], { stdio: 'ignore' });
+    const browser = startWithLowestPriority(program.path, [...FLAGS, `--user-data-dir=${folder}`, 'about:blank'], 'ignore');
     parts.defer(async () => {
       const ended = once(browser, 'exit');
-      if (browser.kill('SIGKILL')) await ended;
+      if (browser.exitCode === null && browser.pid !== undefined && process.kill(-browser.pid, 'SIGKILL')) await ended;
     });
     const file = join(folder, 'DevToolsActivePort');
     while (!existsSync(file) || !readFileSync(file, 'utf8').includes('\n')) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    return new BrowserTabs(parts.move(), `http://127.0.0.1:${readFileSync(file, 'utf8').split('\n')[0]}`);
+    return new BrowserTabs(parts.move(), `http://127.0.0.1:${readFileSync(file, 'utf8').split('\n')[0]}`, browser.pid ?? 0);
   }
 
-  private constructor(parts: AsyncDisposableStack, debugging: string) {
+  private constructor(parts: AsyncDisposableStack, debugging: string, pid: number) {
+    this.pid = pid;
     this.#parts = parts;
     this.#debugging = debugging;
   }

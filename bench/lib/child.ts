@@ -1,8 +1,10 @@
 /** Runs baselines and other programs of the benchmarks in processes of their own, controlled over IPC. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import { startWithLowestPriority } from './lowest-priority.ts';
 
 const folder = resolve(import.meta.dirname, '../baselines');
+const STDIO = ['ignore', 'inherit', 'inherit', 'ipc'] as const;
 
 /** A program of `bench/baselines`. It sends `{ ready: … }` once; every request is answered in order. */
 export class Child implements AsyncDisposable {
@@ -13,8 +15,16 @@ export class Child implements AsyncDisposable {
   readonly #waiting: ((answer: unknown) => void)[] = [];
 
   /** Starts it with arguments and waits until it is ready. */
-  static async start(name: string, ...args: string[]): Promise<Child> {
-    const process = fork(join(folder, `${name}.ts`), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  static start(name: string, ...args: string[]): Promise<Child> {
+    return Child.#started(name, fork(join(folder, `${name}.ts`), args, { stdio: [...STDIO] }));
+  }
+
+  /** The same, for a program that stands for something on another machine. */
+  static startElsewhere(name: string): Promise<Child> {
+    return Child.#started(name, startWithLowestPriority(process.execPath, [join(folder, `${name}.ts`)], [...STDIO]));
+  }
+
+  static async #started(name: string, process: ChildProcess): Promise<Child> {
     const ready = await new Promise<unknown>((resolveReady, reject) => {
       process.once('message', resolveReady);
       process.once('exit', (code) => reject(new Error(`${name} ended with ${code} before it was ready`)));

@@ -164,7 +164,7 @@ async function tail(filter: URLSearchParams, asJson: boolean, count: number): Pr
     for (const event of events) {
       const [, name = '', data = ''] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
       if (name === 'live' && !asJson) console.error(`live after ${data}`);
-      if (name === 'skipped') console.error(`${data} changes were left out: too many in one second`);
+      if (name === 'skipped') console.error(`${data}: up to so many changes were left out, more than can be read`);
       if (name !== 'change') continue;
       console.log(asJson ? data : tailLine(JSON.parse(data)));
       left -= 1;

@@ -1,4 +1,5 @@
 import { serviceStatus } from '@polyedge/contracts/bus/console';
+import { MAIN } from '@polyedge/contracts/journal';
 import { openFeeds } from '@polyedge/edge-kit/feed/feeds';
 import { limits } from '@polyedge/edge-kit/limits';
 import { httpOptions } from '@polyedge/edge-kit/transport/ws-listener';
@@ -8,7 +9,6 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
-import { subscribeToHeads } from '@polyedge/service-kit/tenant-heads';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
 import { docsRoutes } from './docs/routes.ts';
@@ -18,7 +18,8 @@ import { guardPage } from './http/guard.ts';
 import { liveRoutes } from './http/live.ts';
 import { sessionRoutes } from './http/session.ts';
 import { Streams } from './http/streams.ts';
-import { ProcessStatuses, type Sample } from './live/process-statuses.ts';
+import { eventText } from './live/event-text.ts';
+import { ProcessStatuses } from './live/process-statuses.ts';
 import { Tail } from './live/tail.ts';
 import { buildPage, pageRoutes } from './page.ts';
 
@@ -43,26 +44,26 @@ export async function startConsole(
   const edges = edgesOf(config.edges);
   const page = await buildPage();
   const verifier = new Verifier({ bus, log });
-  const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
-  const statuses = new ProcessStatuses();
-  const tail = new Tail(feed, tenant, () => bus.spans?.current());
+  const statuses = new ProcessStatuses(() => bus.placements?.journalOf(tenant) ?? MAIN);
+  const openFeed = () => openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });
+  const tail = new Tail(openFeed, tenant, () => bus.spans?.current());
   const now = () => performance.now();
   const streams = new Streams({
     max: config.maxStreams,
     isOver: (principal) => principal.expiresAt <= Date.now() || verifier.revoked(principal),
   });
 
-  const subscriptions = [
-    bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
-      // NATS lets each service publish under its own name only, so the name in a body is checked against the subject.
-      if (subject === serviceStatus.subject({ service: status.service })) statuses.take(status, now());
-    }),
-    subscribeToHeads(bus, tenant, (head) => statuses.received(head)),
-  ];
-  const listeners = new Set<(sample: Sample) => void>();
+  const heard = bus.subscribe(serviceStatus, serviceStatus.pattern({}), (status, subject) => {
+    // NATS lets each service publish under its own name only, so the name in a body is checked against the subject.
+    if (subject === serviceStatus.subject({ service: status.service })) statuses.take(status, now());
+  });
+  const listeners = new Set<(event: string) => void>();
   const ticking = setInterval(() => {
     const sample = statuses.tick(now(), Date.now());
-    for (const listener of listeners) listener(sample);
+    if (listeners.size > 0) {
+      const event = eventText('sample', { sample, ...statuses.view(now()) });
+      for (const listener of listeners) listener(event);
+    }
     tail.tick();
     streams.sweep();
   }, TICK_MS);
@@ -90,7 +91,7 @@ export async function startConsole(
       return () => void listeners.delete(listener);
     },
   });
-  adminRoutes(app, { bus, log, session, running: (services) => statuses.running(now(), services) });
+  adminRoutes(app, { bus, log, session, now, running: (services) => statuses.running(now(), services) });
   pageRoutes(app, page, VIEWS);
   docsRoutes(app, page.docs);
   reserveHealth(app, context.ready);
@@ -108,10 +109,9 @@ export async function startConsole(
     },
     stop: async () => {
       clearInterval(ticking);
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      heard.unsubscribe();
       await closePort(app);
       tail.close();
-      feed.close();
       verifier.stop();
     },
   };

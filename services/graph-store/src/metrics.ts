@@ -51,6 +51,7 @@ export function exportMetrics(
   metrics.gauge('store_waiting_bytes', 'Bytes of requests waiting for a batch.', () => executor.stats.waitingBytes, labels);
   metrics.gauge('publisher_active', 'Whether this replica publishes.', () => (publisher.publishing ? 1 : 0), labels);
   metrics.counterOf('publisher_changes', 'Changes published.', () => publisher.published, labels);
+  metrics.gauge('publisher_head', 'Everything up to this seq was published.', () => publisher.head, labels);
   metrics.counterOf(
     'publisher_references',
     'Changes published without their state because of their size.',

@@ -5,13 +5,18 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { Procedures } from '../procedure.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
-
 import { type GroupStats, type GroupTimes, newGroupStats } from './settings.ts';
 import { TailCache } from './tail-cache.ts';
+import { Turns } from './turns.ts';
 
 /** With many groups each saves less often, to limit the load on Redis: up to half of the second that may be redelivered. */
 const SAVE_PER_GROUP_MS = 5;
 const SAVE_MOST_MS = 500;
+/**
+ * Groups that rebalance at once. The store opens and claims one after the other: with more, an edge that takes over hundreds of groups would
+ * wait for an answer for longer than its time-out, and ask again for what is still being done.
+ */
+export const MAX_LOOKING = 16;
 
 /** One epoch of the journal. */
 export interface Epoch {
@@ -35,6 +40,8 @@ export class EdgeState<Group extends EpochGroup> {
   readonly effects: GroupsEffect[] = [];
   readonly procedures = new Procedures<GroupCall>(this.effects);
   readonly groups = new Map<string, Group>();
+  /** To rebalance. */
+  readonly looks = new Turns(MAX_LOOKING);
   /** Members that have left but are still listed in Redis, by group. */
   readonly departed = new Map<number, Set<string>>();
   /** The time of the current input, in milliseconds. */

@@ -165,12 +165,21 @@ export class ConsumerGroup {
   #startLooking(): void {
     if (this.#looking || this.#ended) return;
     this.#looking = true;
-    this.#lookAt = this.#state.at + this.#state.times.refreshMs;
-    this.#state.procedures.start(this.#lookOnce(), this);
+    this.#state.looks.take(() => {
+      if (this.#ended) return false;
+      this.#lookAt = this.#state.at + this.#state.times.refreshMs;
+      this.#state.procedures.start(this.#lookOnce(), this);
+      return true;
+    });
   }
 
   *#lookOnce(): Procedure {
-    yield* this.#look();
+    try {
+      yield* this.#look();
+    } finally {
+      // Also if the group has ended meanwhile.
+      this.#state.looks.giveBack();
+    }
     this.#looking = false;
     if (this.#lookAt === Number.NEGATIVE_INFINITY) this.#startLooking();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { MAX_LOOKING } from './edge-state.ts';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
 import { GROUP_TIMES } from './settings.ts';
@@ -32,7 +33,7 @@ class World {
       if (effect.do === 'deliver') this.#deliver(effect);
       if (effect.do !== 'call') continue;
       this.calls.push(effect.call);
-      effects.push(...this.machine.handle({ kind: 'reply', id: effect.id, outcome: this.#answer(effect.call) }, this.#at));
+      effects.push(...this.machine.handle({ kind: 'reply', id: effect.id, outcome: this.answer(effect.call) }, this.#at));
     }
   }
 
@@ -54,7 +55,7 @@ class World {
     this.handle({ kind: 'ack', member, batch, confirmed: true });
   }
 
-  #answer(call: GroupCall): Outcome<unknown> {
+  answer(call: GroupCall): Outcome<unknown> {
     if (this.redisAway && !['open', 'claim', 'commit', 'position'].includes(call.call))
       return failed('unavailable', 'Redis does not answer');
     switch (call.call) {
@@ -148,4 +149,40 @@ test('while Redis does not answer a group stands still; afterwards it continues 
   world.write();
   world.pass(GROUP_TIMES.refreshMs);
   assert.deepEqual([world.delivered, owned(), world.lost], [[1, 2, 3], before, []]);
+});
+
+test('an edge that takes over hundreds of groups asks the store for a few at a time, and for each once', () => {
+  const COUNT = 300;
+  const world = new World();
+  const machine = new GroupsMachine({ edge: EDGE, times: GROUP_TIMES, offsetMode: 'kafka' });
+  const waiting: Extract<GroupsEffect, { do: 'call' }>[] = [];
+  const opened: string[] = [];
+  let most = 0;
+  const handle = (input: Parameters<GroupsMachine['handle']>[0]): void => {
+    for (const effect of machine.handle(input, 0)) {
+      if (effect.do !== 'call') continue;
+      waiting.push(effect);
+      if (effect.call.call === 'open') opened.push(effect.call.name);
+    }
+    most = Math.max(most, waiting.filter(({ call }) => call.call === 'open' || call.call === 'claim').length);
+  };
+  for (let at = 0; at < COUNT; at += 1) handle({ kind: 'join', member: `${EDGE}.${at}`, tenant: 't', name: `g${at}`, start: 'largest' });
+  // Some leave before it is their turn, and while they have it.
+  for (const at of [3, 200]) handle({ kind: 'leave', member: `${EDGE}.${at}` });
+  const answer = (call: GroupCall): Outcome<unknown> => {
+    if (call.call === 'open') return done({ id: Number(call.name.slice(1)), created: false, epoch: 'x', partitions: 2 });
+    if (call.call === 'members') return done(new Map([[`${EDGE}.${call.group}`, EDGE]]));
+    if (call.call === 'claim') return done({ claims: call.claims.map((claim) => ({ ...claim, position: 0, taken: true })) });
+    return world.answer(call);
+  };
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    handle({ kind: 'reply', id: next.id, outcome: answer(next.call) });
+  }
+  // One that left had its request on the way.
+  assert.equal(most, MAX_LOOKING + 1);
+  assert.equal(opened.length, COUNT - 1);
+  assert.equal(new Set(opened).size, COUNT - 1);
+  const views = machine.views();
+  assert.equal(views.length, COUNT - 2);
+  assert.ok(views.every(({ partitions }) => partitions.length === 2));
 });

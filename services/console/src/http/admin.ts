@@ -9,8 +9,9 @@ import type { Log } from '@polyedge/service-kit/log';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { closeConnection, findConnections } from '../live/connections.ts';
 import { findGroups } from '../live/groups.ts';
+import { SharedAnswers } from '../live/shared-answers.ts';
 import { addKey, clearFailedLogins, createAccount, listAccounts, removeKeys, revokeAccount, updateAccount } from './accounts.ts';
-import { fieldsOf, objectOf, sendFailure, sendJson, TIMEOUT_MS } from './answer.ts';
+import { fieldsOf, objectOf, sendFailure, sendJson, sendJsonText, TIMEOUT_MS } from './answer.ts';
 import { framesOf } from './frames.ts';
 import { edit, open, openChange, search } from './graph.ts';
 import { administratorOf, type SessionOptions } from './session.ts';
@@ -20,12 +21,18 @@ export interface AdminOptions {
   readonly bus: Bus;
   readonly log: Log;
   readonly session: SessionOptions;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
   /** Running instances of these services; of all edges by default. */
   running(services?: readonly string[]): readonly string[];
 }
 
+/** How old the lists of groups and connections may be; pages repeat them every 2 and 3 s. */
+const SHARED_MS = 1_500;
+
 export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
   const { bus, log, session } = options;
+  const shared = new SharedAnswers(SHARED_MS, options.now);
   const route = (
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     url: string,
@@ -38,8 +45,18 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
         const who = await administratorOf(request, session);
         if (!who.ok) return sendFailure(reply, who.failure);
         const outcome = await work(who.value, request);
+        if (method !== 'GET') shared.forget();
         return outcome.ok ? sendJson(reply, 200, outcome.value) : sendFailure(reply, outcome.failure);
       },
+    });
+  /** For lists that pages repeat: of those who ask at about the same time, all get the same answer. */
+  const list = (url: string, work: (who: Principal, query: unknown) => Promise<Outcome<unknown>>) =>
+    app.get(url, async (request, reply) => {
+      const who = await administratorOf(request, session);
+      if (!who.ok) return sendFailure(reply, who.failure);
+      const { tenant } = who.value;
+      const outcome = await shared.get(JSON.stringify([tenant, url, request.query]), () => work(who.value, request.query));
+      return outcome.ok ? sendJsonText(reply, 200, outcome.value) : sendFailure(reply, outcome.failure);
     });
 
   route('GET', '/api/elements', (who, { query }) => search(bus, who, fieldsOf(query)));
@@ -56,7 +73,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     const seen = await openChange(bus, who, epoch, seq);
     return seen.ok ? framesOf(bus, who.tenant, epoch, seq) : seen;
   });
-  route('GET', '/api/groups', ({ tenant }) => findGroups(bus, tenant, options.running(['hiro-edge', 'saga-runner']), TIMEOUT_MS));
+  list('/api/groups', ({ tenant }) => findGroups(bus, tenant, options.running(['hiro-edge', 'saga-runner']), TIMEOUT_MS));
   route('POST', '/api/groups/:id/reset', async ({ tenant, account: by }, { params, body }) => {
     const { to } = objectOf(body);
     const id = groupOf(params);
@@ -72,7 +89,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     if (done.ok) log.warn('an administrator deleted a consumer group', { id: String(id), by });
     return done;
   });
-  route('GET', '/api/connections', async ({ tenant }, { query }) => {
+  list('/api/connections', async ({ tenant }, query) => {
     const { text, owed } = fieldsOf(query);
     const bufferedBytes = Math.max(0, Math.trunc(Number(owed ?? 0)) || 0);
     const wanted = { ...(text === undefined ? {} : { text: text.slice(0, 256) }), bufferedBytes };

@@ -21,11 +21,10 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 };
 
 export const sendJson = (reply: FastifyReply, status: number, body: unknown): FastifyReply =>
-  reply
-    .code(status)
-    .header('content-type', 'application/json; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .send(JSON.stringify(body));
+  sendJsonText(reply, status, JSON.stringify(body));
+
+export const sendJsonText = (reply: FastifyReply, status: number, text: string): FastifyReply =>
+  reply.code(status).header('content-type', 'application/json; charset=utf-8').header('cache-control', 'no-store').send(text);
 
 export function sendFailure(reply: FastifyReply, { code, detail, retryAfterMs }: Failure): FastifyReply {
   if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));

@@ -3,8 +3,9 @@ import { type FullChange, isFull } from '@polyedge/contracts/change';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance } from 'fastify';
-import type { ProcessStatuses, Sample } from '../live/process-statuses.ts';
-import { fits, rowOf, type Tail, type TailRow } from '../live/tail.ts';
+import { eventText } from '../live/event-text.ts';
+import type { ProcessStatuses } from '../live/process-statuses.ts';
+import { fits, rowOf, type Tail } from '../live/tail.ts';
 import { maySee, visibleTo } from '../visibility.ts';
 import { fieldsOf, sendFailure, TIMEOUT_MS } from './answer.ts';
 import { administratorOf, type SessionOptions } from './session.ts';
@@ -21,26 +22,25 @@ export interface LiveOptions {
   readonly tail: Tail;
   /** Monotonic. */
   readonly now: () => number;
-  /** Calls back once a second with the newest sample; the returned function unsubscribes. */
-  onTick(listener: (sample: Sample) => void): () => void;
+  /** Calls back once a second with the event of the newest sample; the returned function unsubscribes. */
+  onTick(listener: (event: string) => void): () => void;
 }
 
 export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
   const { bus, session, streams, statuses, tail, now, onTick } = options;
-  const running = () => ({ processes: statuses.processes(now()), journals: statuses.journals(now()) });
   app.get('/api/now', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
     return streams.begin(reply, who.value, ({ send }) => {
-      send('history', { samples: statuses.samples, ...running() });
-      return onTick((sample) => send('sample', { sample, ...running() }));
+      send(eventText('history', { samples: statuses.samples, ...statuses.view(now()) }));
+      return onTick(send);
     });
   });
   // For programs that need the status once.
   app.get('/api/status', async (request, reply) => {
     const who = await administratorOf(request, session);
     if (!who.ok) return sendFailure(reply, who.failure);
-    return reply.header('cache-control', 'no-store').send({ sample: statuses.samples.at(-1) ?? null, ...running() });
+    return reply.header('cache-control', 'no-store').send({ sample: statuses.samples.at(-1) ?? null, ...statuses.view(now()) });
   });
   app.get('/api/tail', async (request, reply) => {
     const who = await administratorOf(request, session);
@@ -49,24 +49,23 @@ export function liveRoutes(app: FastifyInstance, options: LiveOptions): void {
     const filter = { type, id, protocol, actor };
     let known = since === undefined || !/^\d{1,15}$/.test(since) ? undefined : Number(since);
     return streams.begin(reply, who.value, ({ send }) => {
-      const row = (one: TailRow) => {
-        known = Math.max(known ?? 0, one.seq);
-        send('change', one);
-      };
       const catchUp = async (seq: number) => {
-        for (const change of await missed(bus, who.value, seq)) if (fits(change, filter)) send('change', rowOf(change));
+        for (const change of await missed(bus, who.value, seq)) if (fits(change, filter)) send(eventText('change', rowOf(change)));
       };
       return tail.read({
         filter,
         maySee: visibleIn(who.value),
         live: (seq) => {
-          send('live', { seq });
+          send(eventText('live', { seq }));
           // From now on it hears everything. What it has not heard yet is already committed; some of it may come twice.
           if (known !== undefined) void catchUp(known);
           known = Math.max(known ?? 0, seq);
         },
-        row,
-        skipped: (count) => send('skipped', { count }),
+        change: (seq, event) => {
+          known = Math.max(known ?? 0, seq);
+          send(event);
+        },
+        skipped: (count) => send(eventText('skipped', { count })),
       });
     });
   });

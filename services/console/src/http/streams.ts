@@ -5,6 +5,8 @@ import { sendFailure } from './answer.ts';
 
 /** Maximum unsent bytes of one reader; browsers reconnect and start over. */
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
+/** A stream is written to at most once in this time; an event after a quiet time leaves at once. */
+const GATHERED_MS = 100;
 
 export interface StreamsOptions {
   readonly max: number;
@@ -13,7 +15,8 @@ export interface StreamsOptions {
 }
 
 export interface Stream {
-  send(event: string, data: unknown): void;
+  /** @param event a text of `eventText` */
+  send(event: string): void;
 }
 
 interface Open {
@@ -48,17 +51,35 @@ export class Streams {
       'x-accel-buffering': 'no',
     });
     raw.write('retry: 1000\n\n');
-    const open: Open = { principal, end: () => raw.end() };
+    let unsent = '';
+    let gathering: NodeJS.Timeout | undefined;
+    const write = (): void => {
+      gathering = undefined;
+      if (unsent === '' || raw.writableEnded) return;
+      raw.write(unsent);
+      unsent = '';
+      gathering = setTimeout(write, GATHERED_MS);
+    };
+    const open: Open = {
+      principal,
+      end: () => {
+        if (unsent !== '') raw.write(unsent);
+        unsent = '';
+        raw.end();
+      },
+    };
     this.#open.add(open);
     const stop = begin({
-      send: (event, data) => {
+      send: (event) => {
         if (raw.writableEnded) return;
-        raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-        if (raw.writableLength > MAX_BUFFERED_BYTES) raw.destroy();
+        unsent += event;
+        if (gathering === undefined) write();
+        if (raw.writableLength + unsent.length > MAX_BUFFERED_BYTES) raw.destroy();
       },
     });
     raw.once('close', () => {
       this.#open.delete(open);
+      clearTimeout(gathering);
       stop();
     });
     return reply;

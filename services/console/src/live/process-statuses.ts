@@ -62,32 +62,29 @@ interface KnownProcess {
 }
 
 interface Rates {
+  readonly changes: number;
   readonly frames: number;
   readonly deliveries: number;
   readonly bytesIn: number;
 }
 
-const STILL: Rates = { frames: 0, deliveries: 0, bytesIn: 0 };
+const STILL: Rates = { changes: 0, frames: 0, deliveries: 0, bytesIn: 0 };
 
 export class ProcessStatuses {
   readonly #known = new Map<string, KnownProcess>();
   readonly #samples: Sample[] = [];
-  #head = 0;
-  #headBefore: number | undefined;
-  #epoch = '';
-  #publishedBefore = 0;
+  readonly #journal: () => string;
+
+  /** @param journal the journal of the tenant whose changes are counted */
+  constructor(journal: () => string) {
+    this.#journal = journal;
+  }
 
   take(status: ServiceStatus, at: number): void {
     const before = this.#known.get(status.instance);
     if (before === undefined && this.#known.size >= MAX_PROCESSES) return;
-    this.#known.set(status.instance, { status, receivedAt: at, rates: before === undefined ? STILL : ratesOf(before.status, status) });
-  }
-
-  /** A head of the journal: everything up to `to` was published. */
-  received(head: { readonly epoch: string; readonly to: number }): void {
-    if (head.epoch !== this.#epoch) this.#headBefore = undefined;
-    this.#epoch = head.epoch;
-    this.#head = head.to;
+    const rates = before === undefined ? STILL : ratesOf(before.status, status, this.#journal());
+    this.#known.set(status.instance, { status, receivedAt: at, rates });
   }
 
   /**
@@ -106,13 +103,10 @@ export class ProcessStatuses {
       }
     }
     const sum = (of: (known: KnownProcess) => number) => alive.reduce((total, known) => total + of(known), 0);
-    const seconds = this.#publishedBefore === 0 ? 1 : Math.max(0.25, (at - this.#publishedBefore) / 1000);
-    const changes = this.#headBefore === undefined ? 0 : Math.max(0, this.#head - this.#headBefore) / seconds;
-    this.#headBefore = this.#head;
-    this.#publishedBefore = at;
+    const head = `publisher_head{journal="${this.#journal()}"}`;
     const sample: Sample = {
       at: now,
-      changes: Math.round(changes * 10) / 10,
+      changes: sum(({ rates }) => rates.changes),
       deliveries: sum(({ rates }) => rates.deliveries),
       frames: sum(({ rates }) => rates.frames),
       bytesIn: sum(({ rates }) => rates.bytesIn),
@@ -121,7 +115,7 @@ export class ProcessStatuses {
       cpu: sum(({ status }) => status.cpu),
       memoryBytes: sum(({ status }) => status.memoryBytes),
       lagMs: sum(({ status }) => (total(status, 'publisher_active') > 0 ? total(status, 'publisher_lag_ms') : 0)),
-      head: this.#head,
+      head: alive.reduce((newest, { status }) => Math.max(newest, status.figures[head] ?? 0), 0),
       connections,
     };
     this.#samples.push(sample);
@@ -131,6 +125,11 @@ export class ProcessStatuses {
 
   get samples(): readonly Sample[] {
     return this.#samples;
+  }
+
+  /** What the page shows beside the samples. */
+  view(at: number): { readonly processes: readonly ProcessView[]; readonly journals: readonly JournalView[] } {
+    return { processes: this.processes(at), journals: this.journals(at) };
   }
 
   /** Services by name, their processes by age. */
@@ -190,13 +189,14 @@ function total({ figures }: Pick<ServiceStatus, 'figures'>, name: string): numbe
   return sum;
 }
 
-function ratesOf(before: ServiceStatus, now: ServiceStatus): Rates {
+function ratesOf(before: ServiceStatus, now: ServiceStatus, journal: string): Rates {
   const beats = Math.max(1, now.beat - before.beat);
   const perSecond = (...names: readonly string[]) => {
     const grown = names.reduce((sum, name) => sum + total(now, name) - total(before, name), 0);
     return Math.max(0, Math.round(grown / beats));
   };
   return {
+    changes: perSecond(`publisher_changes{journal="${journal}"}`),
     frames: perSecond('edge_frames_in'),
     deliveries: perSecond('edge_lane_frames', 'edge_group_frames'),
     bytesIn: perSecond('edge_bytes_in'),

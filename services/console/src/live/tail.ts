@@ -1,10 +1,11 @@
 /**
- * Changes as they happen: one watch of the tenant while there are readers, shared by all of them. Each reader gets the rows that match its
- * filter, at a limited rate; omitted rows are counted.
+ * Changes as they happen: one feed of the tenant while there are readers, shared by all of them. Each reader gets the rows that match its
+ * filter, at a limited rate; omitted rows are counted. While no reader can take another row, the feed is closed until the next second.
  */
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Feed, Watch } from '@polyedge/edge-kit/feed/watch';
+import type { Feed } from '@polyedge/edge-kit/feed/watch';
 import type { Json } from '@polyedge/query/json';
+import { eventText } from './event-text.ts';
 
 /** A row of the tail; the states are fetched when it is opened. */
 export interface TailRow {
@@ -38,53 +39,76 @@ export interface TailReader {
   readonly filter: TailFilter;
   /** Whether this reader may see elements of a scope. */
   maySee(change: FullChange): boolean;
-  row(row: TailRow): void;
-  /** The watch is live from this seq on; earlier changes are not in the tail. */
+  /** @param event its row as a server-sent event, the same text for every reader */
+  change(seq: number, event: string): void;
+  /** The reader is live from this seq on; earlier changes are not in the tail. Called again after the feed was lost. */
   live(seq: number): void;
+  /** At most so many changes were left out. */
   skipped(count: number): void;
 }
 
-const ROWS_PER_SECOND = 100;
+/** Rows that a reader gets at once after a quiet time. */
+const BURST_ROWS = 200;
+/** Rows that it gets in each second while there are more: nobody reads faster. */
+const ROWS_PER_SECOND = 25;
 const RETRY_MS = 500;
 const MAX_TEXT = 200;
 const MAX_CHANGED = 12;
 /** Attributes in which protocols store an element's name. */
 const NAMES = ['ogit/name', 'name', 'title', 'displayName', 'username'];
 
+interface ReaderState {
+  isLive: boolean;
+  /** Rows that it may still get in this second. */
+  rowsLeft: number;
+  skipped: number;
+}
+
+type TailFeed = Pick<Feed, 'watch'> & { close(): void };
+
 export class Tail {
-  readonly #feed: Feed;
+  readonly #openFeed: () => TailFeed;
   readonly #tenant: string;
   readonly #traceparent: () => string | undefined;
-  readonly #readers = new Map<TailReader, { rows: number; skipped: number }>();
-  #watch: Watch | undefined;
-  #live: number | undefined;
+  readonly #readers = new Map<TailReader, ReaderState>();
+  /** Open while a reader can take a row. */
+  #feed: TailFeed | undefined;
+  #isLive = false;
+  /** Up to here, changes were passed to the readers or left out. Undefined until the feed is live for the first time, and after a loss. */
+  #reached: number | undefined;
+  #epoch = '';
   #retry: NodeJS.Timeout | undefined;
 
-  /** @param traceparent returns the W3C trace context of the current span */
-  constructor(feed: Feed, tenant: string, traceparent: () => string | undefined = () => undefined) {
-    this.#feed = feed;
+  /**
+   * @param openFeed called with the first reader, and after each pause; the feed is closed with the last reader, and for a pause
+   * @param traceparent returns the W3C trace context of the current span
+   */
+  constructor(openFeed: () => TailFeed, tenant: string, traceparent: () => string | undefined = () => undefined) {
+    this.#openFeed = openFeed;
     this.#tenant = tenant;
     this.#traceparent = traceparent;
   }
 
   /** Adds a reader; the returned function removes it. */
   read(reader: TailReader): () => void {
-    this.#readers.set(reader, { rows: 0, skipped: 0 });
-    if (this.#watch === undefined) this.#begin();
-    else if (this.#live !== undefined) reader.live(this.#live);
+    const state = { isLive: this.#isLive, rowsLeft: BURST_ROWS, skipped: 0 };
+    this.#readers.set(reader, state);
+    if (this.#isLive && this.#reached !== undefined) reader.live(this.#reached);
+    else this.#begin();
     return () => {
       this.#readers.delete(reader);
       if (this.#readers.size === 0) this.#end();
     };
   }
 
-  /** Once a second: sends each reader its next rows. */
+  /** Once a second: each reader may get more rows. */
   tick(): void {
-    for (const [reader, spent] of this.#readers) {
-      if (spent.skipped > 0) reader.skipped(spent.skipped);
-      spent.rows = 0;
-      spent.skipped = 0;
+    for (const [reader, state] of this.#readers) {
+      if (state.skipped > 0) reader.skipped(state.skipped);
+      state.skipped = 0;
+      state.rowsLeft = Math.min(BURST_ROWS, state.rowsLeft + ROWS_PER_SECOND);
     }
+    if (this.#readers.size > 0) this.#begin();
   }
 
   close(): void {
@@ -92,42 +116,80 @@ export class Tail {
     this.#end();
   }
 
+  /** Unless it has begun, or waits to begin again after a loss. */
   #begin(): void {
-    this.#watch = this.#feed.watch(
+    if (this.#feed !== undefined || this.#retry !== undefined) return;
+    this.#feed = this.#openFeed();
+    this.#feed.watch(
       { tenant: this.#tenant },
       {
-        live: (seq) => {
-          this.#live = seq;
-          for (const reader of this.#readers.keys()) reader.live(seq);
-        },
+        live: (seq, epoch) => this.#becomeLive(seq, epoch),
         change: (change) => this.#deliver(change),
         lost: () => {
-          this.#live = undefined;
-          this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
+          this.#pause();
+          this.#forget();
+          this.#retry = setTimeout(() => {
+            this.#retry = undefined;
+            this.#begin();
+          }, RETRY_MS);
         },
       },
     );
   }
 
+  #pause(): void {
+    this.#feed?.close();
+    this.#feed = undefined;
+    this.#isLive = false;
+  }
+
   #end(): void {
     clearTimeout(this.#retry);
-    this.#watch?.close();
-    this.#watch = undefined;
-    this.#live = undefined;
+    this.#retry = undefined;
+    this.#pause();
+    this.#forget();
+  }
+
+  /** Where the readers are is worth nothing any more: they begin again. */
+  #forget(): void {
+    this.#reached = undefined;
+    for (const state of this.#readers.values()) state.isLive = false;
+  }
+
+  #becomeLive(seq: number, epoch: string): void {
+    // After a pause it may be another one: a backup was restored, or the tenant was moved.
+    if (epoch !== this.#epoch) this.#forget();
+    this.#epoch = epoch;
+    this.#isLive = true;
+    // What came during a pause was not received. Some of it may belong to other tenants, or not fit a filter.
+    const left = Math.max(0, seq - (this.#reached ?? seq));
+    this.#reached = seq;
+    for (const [reader, state] of this.#readers) {
+      if (state.isLive) state.skipped += left;
+      else {
+        state.isLive = true;
+        reader.live(seq);
+      }
+    }
   }
 
   #deliver(change: FullChange): void {
-    let row: TailRow | undefined;
-    for (const [reader, spent] of this.#readers) {
-      if (!fits(change, reader.filter) || !reader.maySee(change)) continue;
-      if (spent.rows >= ROWS_PER_SECOND) {
-        spent.skipped += 1;
-        continue;
+    this.#reached = change.seq;
+    let event: string | undefined;
+    let isFull = true;
+    for (const [reader, state] of this.#readers) {
+      if (fits(change, reader.filter) && reader.maySee(change)) {
+        if (state.rowsLeft === 0) state.skipped += 1;
+        else {
+          state.rowsLeft -= 1;
+          event ??= eventText('change', rowOf(change, this.#traceparent()?.split('-')[1]));
+          reader.change(change.seq, event);
+        }
       }
-      spent.rows += 1;
-      row ??= rowOf(change, this.#traceparent()?.split('-')[1]);
-      reader.row(row);
+      isFull &&= state.rowsLeft === 0;
     }
+    // Nobody can take more in this second, so nothing more is received, heads included: what an open tail costs does not grow with the traffic.
+    if (isFull) this.#pause();
   }
 }
 

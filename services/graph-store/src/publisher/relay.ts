@@ -115,6 +115,7 @@ export class Relay {
   #publish({ epoch, fence }: Term, to: number, changes: readonly Recent[]): void {
     this.#state.effects.push({ do: 'publish', epoch, fence, from: this.#cursor + 1, to, changes });
     this.#state.stats.published += changes.length;
+    this.#state.stats.head = to;
     this.#cursor = to;
     if (to >= (this.#page.at(-1)?.change.seq ?? Number.POSITIVE_INFINITY)) this.#page = [];
     this.#headAt = this.#state.at;

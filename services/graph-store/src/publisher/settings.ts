@@ -34,6 +34,8 @@ export const UNREADABLE_MS = 20;
 /** Counters for metrics. */
 export interface PublisherStats {
   published: number;
+  /** Everything up to this seq was published when this replica last published; 0 if it never did. */
+  head: number;
   references: number;
   refused: number;
   readsFromJournal: number;

@@ -19,7 +19,10 @@ export class PublisherState {
   readonly effects: PublisherEffect[] = [];
   readonly procedures = new Procedures<PublisherCall>(this.effects);
   readonly recent: RecentChanges;
-  readonly stats: PublisherStats = { published: 0, references: 0, refused: 0, readsFromJournal: 0, taken: 0, lagMs: 0, publishing: false };
+  readonly stats: PublisherStats = {
+    ...{ published: 0, head: 0, references: 0, refused: 0, readsFromJournal: 0 },
+    ...{ taken: 0, lagMs: 0, publishing: false },
+  };
   readonly appenderStats: AppenderStats = { appended: 0, rebuilt: 0, failures: 0 };
   /** Size of the next read from the journal. */
   readonly pageSize = new PageSize(READ_PAGES);
