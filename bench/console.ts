@@ -159,7 +159,10 @@ async function writes(beside: Readonly<Record<string, number>>): Promise<Sample>
   return ofSystem(sample);
 }
 
-async function deliveries(run: (ms: number, latencies?: Latencies) => Promise<void>, beside: Readonly<Record<string, number>>): Promise<Sample> {
+async function deliveries(
+  run: (ms: number, latencies?: Latencies) => Promise<void>,
+  beside: Readonly<Record<string, number>>,
+): Promise<Sample> {
   // At first a filter may not be in force yet.
   while (!isHeard) {
     isHeard = await turn(IN_FLIGHT.changes, EARLY_MS);
