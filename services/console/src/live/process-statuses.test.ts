@@ -43,7 +43,11 @@ test("changes and the head are those that replicas report of the tenant's journa
     statuses.take(
       status({
         ...{ service: 'graph-store', instance, beat },
-        figures: { 'publisher_changes{journal="main"}': published, 'publisher_head{journal="main"}': head, 'publisher_changes{journal="b"}': beat * 9 },
+        figures: {
+          'publisher_changes{journal="main"}': published,
+          'publisher_head{journal="main"}': head,
+          'publisher_changes{journal="b"}': beat * 9,
+        },
       }),
       0,
     );
