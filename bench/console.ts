@@ -1,9 +1,9 @@
 /**
- * `console`: what a console with ten open pages costs the system: writes over graph-ws (as `mutate` does them) and one change to 1,000 sockets of
- * events-ws (as `fanout` does it), each without a console and with one: as fast as they go, which keeps the cores busy, and changes also at a
- * steady rate that does not. The pages are in sight and ask what those of a browser ask (three show the processes, three the tail, two the groups
- * and two the connections), or they are ten tabs of Chromium. CPU is that of the system without the console; the console's own is a part, and so
- * is that of the pages, which run on another machine in reality and have the lowest priority here.
+ * `console`: what a console with ten open pages costs the system: writes over graph-ws (as `mutate` does them) and one change to 1,000
+ * sockets of events-ws (as `fanout` does it), each without a console and with one: as fast as they go, which keeps the cores busy, and
+ * changes also at a steady rate that does not. The pages are in sight and ask what those of a browser ask (three show the processes, three
+ * the tail, two the groups and two the connections), or they are ten tabs of Chromium. CPU is that of the system without the console; the
+ * console's own is a part, and so is that of the pages, which run on another machine in reality and have the lowest priority here.
  */
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import type { Question as PagesQuestion } from './baselines/console-pages.ts';

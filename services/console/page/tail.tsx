@@ -122,9 +122,7 @@ export function Tail() {
           </select>
         </label>
       </form>
-      {skipped > 0 ? (
-        <p class="hint">Up to {skipped} changes more than can be read were left out. A filter shows more of its own.</p>
-      ) : null}
+      {skipped > 0 ? <p class="hint">Up to {skipped} more changes than can be read were left out. A filter shows more.</p> : null}
       <div class={opened === undefined ? '' : 'split'}>
         <section class="panel" aria-label="Changes">
           {rows.length === 0 ? (

@@ -13,8 +13,8 @@ import { Turns } from './turns.ts';
 const SAVE_PER_GROUP_MS = 5;
 const SAVE_MOST_MS = 500;
 /**
- * Groups that rebalance at once. The store opens and claims one after the other: with more, an edge that takes over hundreds of groups would
- * wait for an answer for longer than its time-out, and ask again for what is still being done.
+ * Groups that rebalance at once. The store opens and claims one after the other: with more, an edge that takes over hundreds of groups
+ * would wait for an answer for longer than its time-out, and ask again for what is still being done.
  */
 export const MAX_LOOKING = 16;
 

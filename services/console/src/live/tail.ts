@@ -188,7 +188,7 @@ export class Tail {
       }
       isFull &&= state.rowsLeft === 0;
     }
-    // Nobody can take more in this second, so nothing more is received, heads included: what an open tail costs does not grow with the traffic.
+    // Nobody can take more in this second, so nothing more is received, not even heads: what a tail costs does not grow with the traffic.
     if (isFull) this.#pause();
   }
 }
