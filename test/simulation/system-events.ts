@@ -208,7 +208,8 @@ export class SystemEvents {
     this.#secondAgo = this.#halfAgo;
     const copies = new Map(this.#world.journals.map(({ journal, redis }) => [journal, redis.copy()]));
     this.#halfAgo = (journal) => copies.get(journal)?.();
-    this.#copyOfDatabase = this.#world.database.copy();
+    // With a tenant that moves no other copy takes over.
+    if (this.#world.far === undefined) this.#copyOfDatabase = this.#world.database.copy();
     this.#world.time.after(500, () => this.copy());
   }
 }

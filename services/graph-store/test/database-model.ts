@@ -222,11 +222,10 @@ export class DatabaseModel {
         outcomes.push(away === 'left' ? ELSEWHERE : MOVING);
         continue;
       }
-      const text = JSON.stringify([tenant, request]);
       const earlier = operations.get(request.operationId) ?? made.get(request.operationId);
       if (earlier !== undefined) {
         outcomes.push(
-          earlier.text === text
+          isOf(earlier, item)
             ? { ok: true, value: { ...earlier.outcome.value, repeated: true } }
             : failed('conflict', 'another request was made under this operation id'),
         );
@@ -246,7 +245,7 @@ export class DatabaseModel {
         elements: result.elements.map((element) => assignElementSeq(element, base)),
       }));
       const outcome: Success = { ok: true, value: { first, last, operations: results } };
-      made.set(request.operationId, { text, outcome });
+      made.set(request.operationId, { tenant, request, outcome });
       outcomes.push(outcome);
     }
     if (this.#collides(world, holder)) return 'collision';
@@ -277,9 +276,9 @@ export class DatabaseModel {
 
   /** What is remembered of these requests. */
   lookUp(items: readonly Item[]): { readonly epoch: string; readonly found: (MutationOutcome | undefined)[] } {
-    const found = items.map(({ tenant, request }): MutationOutcome | undefined => {
-      const known = this.#state.operations.get(request.operationId);
-      if (known?.text !== JSON.stringify([tenant, request])) return undefined;
+    const found = items.map((item): MutationOutcome | undefined => {
+      const known = this.#state.operations.get(item.request.operationId);
+      if (known === undefined || !isOf(known, item)) return undefined;
       return { ok: true, value: { ...known.outcome.value, repeated: true } };
     });
     return { epoch: this.epoch, found };
@@ -401,7 +400,7 @@ export class DatabaseModel {
   remove(tenant: string): void {
     const { journal, rows } = this.#state;
     for (const [key, { element }] of rows) if (element.tenant === tenant) rows.delete(key);
-    for (const [at, change] of journal.entries()) if (change.tenant === tenant) journal[at] = blank(change);
+    this.#state = { ...this.#state, journal: journal.map((change) => (change.tenant === tenant ? blank(change) : change)) };
   }
 
   // ---- copies
@@ -409,18 +408,20 @@ export class DatabaseModel {
   /** @returns what makes this copy the one that is in use, as a failover to a standby that was behind does */
   copy(): () => void {
     const { rows, keys, journal, slots, operations, lease, epoch } = this.#state;
-    const copied: State = {
-      ...{ epoch, lease },
-      rows: new Map(rows),
-      keys: new Map(keys),
-      journal: [...journal],
-      slots: [...slots],
-      operations: new Map(operations),
-    };
+    // To these things are only added.
+    const [seq, remembered] = [journal.length, operations.size];
+    const copied = { epoch, lease, rows: new Map(rows), keys: new Map(keys) };
+    let copy: State | undefined;
     return () => {
       this.disconnect();
       this.#timeline += 1;
-      this.#state = copied;
+      copy ??= {
+        ...copied,
+        journal: journal.slice(0, seq),
+        slots: slots.slice(0, seq),
+        operations: new Map([...operations].slice(0, remembered)),
+      };
+      this.#state = copy;
     };
   }
 
@@ -495,5 +496,9 @@ export class DatabaseModel {
     }
   }
 }
+
+/** Whether it is the same request that is remembered under its operation id. */
+const isOf = ({ tenant, request }: Remembered, item: Item): boolean =>
+  tenant === item.tenant && JSON.stringify(request) === JSON.stringify(item.request);
 
 const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`;
