@@ -249,7 +249,7 @@ export class Member extends SimulatedClient {
   protected heard(text: string): void {
     const event: ShownEvent & { readonly error?: unknown } = JSON.parse(text);
     if (event.error !== undefined) return;
-    this.world.judge.received(this.#group, event.nanotime);
+    this.world.judge.received(this.#group, { seq: event.nanotime, id: event.id, version: Number(event.body['ogit/_v']) });
     this.#shared.received(event.body[TOKEN]);
   }
 

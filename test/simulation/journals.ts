@@ -4,6 +4,7 @@ import type { NatsModel } from '@polyedge/simulation/nats-model';
 import type { Chance, VirtualTime } from '@polyedge/simulation/virtual-time';
 import { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
 import { Judge } from './judge.ts';
+import type { MovingGroups } from './moving-groups.ts';
 import type { SystemBug } from './planted.ts';
 import { RedisModel } from './redis-model.ts';
 import { PARTITIONS } from './settings.ts';
@@ -15,15 +16,25 @@ export interface Groups {
   readonly names: readonly string[];
 }
 
-/** The servers of a journal that begins. @param groups that are judged there */
-export function newServers(journal: string, time: VirtualTime, bug: SystemBug | undefined, groups: Groups): Servers {
+/**
+ * The servers of a journal that begins.
+ * @param groups that are judged there
+ * @param moving of a tenant that is in different journals
+ */
+export function newServers(
+  journal: string,
+  time: VirtualTime,
+  bug: SystemBug | undefined,
+  groups: Groups,
+  moving: MovingGroups | undefined,
+): Servers {
   const database = new DatabaseModel({
     epochs: `${journal}-`,
     remembers: bug !== 'repeats-not-looked-up',
     readsLater: bug === 'read-after-lock',
   });
   const positions = new PositionsModel(PARTITIONS);
-  const judge = new Judge(time, database, positions, groups);
+  const judge = new Judge(journal, time, database, positions, groups, moving);
   return { journal, database, positions, judge, redis: new RedisModel(time), databaseAwayUntil: 0 };
 }
 

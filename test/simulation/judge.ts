@@ -7,6 +7,7 @@ import { GroupJudge } from '@polyedge/simulation/groups-judge';
 import type { VirtualTime } from '@polyedge/simulation/virtual-time';
 import { partitionOf, slotOf } from '../../services/graph-store/src/core/slot.ts';
 import type { DatabaseModel } from '../../services/graph-store/test/database-model.ts';
+import type { MovingGroups } from './moving-groups.ts';
 import { GROUP_TYPES, PARTITIONS } from './settings.ts';
 
 /** The attribute by which a write is known again. */
@@ -26,9 +27,11 @@ export class Judge {
   readonly #database: DatabaseModel;
   readonly #positions: PositionsModel;
   readonly #groups: GroupJudge;
-  /** Of one tenant; those of a tenant that was moved are not looked at any more. */
+  /** Of one tenant; those of a tenant that was moved are not looked at by seq any more. */
   #groupNames: readonly string[];
   readonly #groupTenant: string;
+  readonly #journal: string;
+  readonly #moving: MovingGroups | undefined;
   /** By group: seqs that have reached one of its clients. */
   readonly #received = new Map<string, Set<number>>();
   #partitions: number[] = [];
@@ -48,13 +51,20 @@ export class Judge {
   /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
   #isUndecided = false;
 
-  /** @param groups those whose positions are here, all of one tenant */
+  /**
+   * @param groups those whose positions are here, all of one tenant
+   * @param moving those of a tenant that is here at some times
+   */
   constructor(
+    journal: string,
     time: VirtualTime,
     database: DatabaseModel,
     positions: PositionsModel,
     groups: { readonly tenant: string; readonly names: readonly string[] },
+    moving: MovingGroups | undefined,
   ) {
+    this.#journal = journal;
+    this.#moving = moving;
     this.#time = time;
     this.#database = database;
     this.#positions = positions;
@@ -96,6 +106,7 @@ export class Judge {
       this.#partitions.push(partition);
       this.#committedAt[seq] = this.#time.now;
       if (tenant === this.#groupTenant) this.#seqs[partition]?.push(seq);
+      this.#moving?.committed(this.#journal, change);
       const before = this.#states.get(key);
       if (!isDeepStrictEqual(stateBefore(state, undo), before)) this.wrong(`${seq}: what was before it is not what ${id} was`);
       this.#states.set(key, state);
@@ -195,6 +206,7 @@ export class Judge {
 
   given(group: string, changes: readonly FullChange[]): void {
     this.counts.given += changes.length;
+    if (this.#isMoving(group)) this.#moving?.given(group, changes, this.#time.now);
     if (!this.#isJudged(group)) return;
     this.#groups.give(
       group,
@@ -206,12 +218,14 @@ export class Judge {
   }
 
   /** A change has reached a client of a group. */
-  received(group: string, seq: number): void {
+  received(group: string, { seq, id, version }: Pick<FullChange, 'seq' | 'id' | 'version'>): void {
+    if (this.#isMoving(group)) this.#moving?.received(group, { id, version });
     const received = this.#received.get(group) ?? new Set<number>();
     this.#received.set(group, received.add(seq));
   }
 
   confirmed(group: string, member: string, changes: readonly FullChange[], inTime: boolean): void {
+    if (this.#isMoving(group)) this.#moving?.confirmed(group, changes, this.#time.now, inTime);
     if (!this.#isJudged(group)) return;
     const seqs = changes.map(({ seq }) => seq);
     const received = this.#received.get(group);
@@ -233,6 +247,10 @@ export class Judge {
 
   #isJudged(group: string): boolean {
     return this.#isFirstHistory && this.#groupNames.includes(group);
+  }
+
+  #isMoving(group: string): boolean {
+    return this.#moving?.names.includes(group) === true;
   }
 
   #take(): void {

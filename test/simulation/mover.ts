@@ -1,9 +1,11 @@
 /**
  * Moves a tenant between the journals of a simulated system, by the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies what it has
- * while it is written, fences it, copies the rest, and decides. It may end after any of them; what was decided is carried out by others then.
+ * while it is written, fences it, copies the rest, reads where its groups are in Redis, and decides. It may end after any of them; what was decided is carried out by others then.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Place } from './journals.ts';
+import type { MovingGroups } from './moving-groups.ts';
+import { PARTITIONS } from './settings.ts';
 import type { Servers, Surroundings } from './surroundings.ts';
 
 /** Changes in one piece; the last step begins when no more are left to look at. */
@@ -23,12 +25,19 @@ interface Arrival {
   copied: number;
 }
 
+/** What Redis has of a group in the source. */
+interface GroupCopy {
+  readonly id: number;
+  /** By partition. */
+  readonly positions: ReadonlyMap<number, number>;
+}
+
 type Step = 'copy' | 'fence' | 'rest' | 'decide' | 'carry out';
 
 export class Mover {
   readonly #world: Surroundings;
   readonly #place: Place;
-  readonly #groups: readonly string[];
+  readonly #groups: MovingGroups;
   #arrival: Arrival | undefined;
   /** A run ends when another one has begun. */
   #run = 0;
@@ -37,9 +46,11 @@ export class Mover {
   /** Of the source, when it was fenced. */
   #fencedSeq = 0;
   #isDecided = false;
+  /** By name, as they were read before the decision; none if Redis did not answer. */
+  #copies: ReadonlyMap<string, GroupCopy> = new Map();
 
   /** @param groups those of the tenant */
-  constructor(world: Surroundings, place: Place, groups: readonly string[]) {
+  constructor(world: Surroundings, place: Place, groups: MovingGroups) {
     this.#world = world;
     this.#place = place;
     this.#groups = groups;
@@ -81,10 +92,13 @@ export class Mover {
         // Batches that had begun before are waited for.
         if (this.#fence !== 'in force') return this.#fence === 'none' ? 'copy' : 'rest';
         this.#copy(arrival);
-        return arrival.copied < this.#fencedSeq ? 'rest' : 'decide';
+        if (arrival.copied < this.#fencedSeq) return 'rest';
+        this.#copies = this.#copiesOf(arrival.source);
+        return 'decide';
       case 'decide':
         return this.#decide(arrival) ? 'carry out' : 'copy';
       case 'carry out':
+        this.#endLeases(arrival.source);
         this.#carryOut(arrival);
         return undefined;
     }
@@ -115,6 +129,23 @@ export class Mover {
     });
   }
 
+  #copiesOf({ redis, database, positions }: Servers): ReadonlyMap<string, GroupCopy> {
+    if (redis.isAway || this.#world.bug === 'copies-not-read') return new Map();
+    const groups = redis.groups(database.epoch);
+    return new Map(
+      this.#groups.names.flatMap((name) => {
+        const id = positions.idOf(name);
+        return id === undefined ? [] : [[name, { id, positions: groups.positions(id, PARTITIONS) }] as const];
+      }),
+    );
+  }
+
+  /** Owners that do not know of the decision give nothing more. */
+  #endLeases({ redis, database }: Servers): void {
+    if (redis.isAway) return;
+    for (const { id } of this.#copies.values()) redis.groups(database.epoch).remove(id);
+  }
+
   /** @returns false: the fence has ended before */
   #decide(arrival: Arrival): boolean {
     const { tenant } = this.#place;
@@ -125,20 +156,29 @@ export class Mover {
     this.#fences += 1;
     source.database.away.set(tenant, 'left');
     this.#isDecided = true;
-    for (const group of this.#groups) {
+    for (const group of this.#groups.names) {
       const positions = source.positions.leave(group);
+      const copies = this.#copies.get(group)?.positions;
       if (positions !== undefined)
         arrival.target.positions.arrive(
           group,
-          positions.map((position) => atOrBefore(position, arrival)),
+          positions.map((position, partition) => this.#arrived(Math.max(position, copies?.get(partition) ?? 0), arrival)),
         );
     }
-    source.judge.departed(tenant, this.#groups);
+    source.judge.departed(tenant, this.#groups.names);
+    this.#groups.departed(source.journal, this.#world.time.now);
     this.#place.servers = arrival.target;
     this.#place.moves += 1;
     this.#world.note(`${tenant} is in ${arrival.target.journal}: decided`);
     this.#foundLater(arrival);
     return true;
+  }
+
+  /** Where a group goes on in the target. */
+  #arrived(position: number, arrival: Arrival): number {
+    if (this.#world.bug === 'groups-begin-anew') return arrival.floor;
+    if (this.#world.bug === 'groups-skip-what-is-open') return arrival.target.database.seq;
+    return atOrBefore(position, arrival);
   }
 
   #foundLater(arrival: Arrival): void {

@@ -29,5 +29,11 @@ export const SYSTEM_BUGS = [
   'answers-before-their-events',
   /** The events of a write that is to be answered before them are shown when they come. */
   'events-before-their-answer',
+  /** A group whose tenant has moved begins with what the tenant brought along. */
+  'groups-begin-anew',
+  /** A group whose tenant has moved goes on with what comes then. */
+  'groups-skip-what-is-open',
+  /** A group whose tenant has moved goes on where the store has it, though Redis has it further on. */
+  'copies-not-read',
 ] as const;
 export type SystemBug = (typeof SYSTEM_BUGS)[number];

@@ -13,11 +13,14 @@ type Targeted = Operation & { readonly target: { readonly id: string } };
 export class Products {
   readonly #world: Surroundings;
   readonly #edges: () => readonly EdgeProcess[];
+  /** Two of many who write the same new product begin at one moment over different edges, and they alone write what others wait for. */
+  readonly #inPairs: boolean;
   #count = 0;
 
-  constructor(world: Surroundings, edges: () => readonly EdgeProcess[]) {
+  constructor(world: Surroundings, edges: () => readonly EdgeProcess[], inPairs: boolean) {
     this.#world = world;
     this.#edges = edges;
+    this.#inPairs = inPairs;
   }
 
   /** Products are written, changed or deleted at the same moment. New ones keep coming. */
@@ -56,11 +59,13 @@ export class Products {
     const chance = new Chance(choice.below(2 ** 31));
     this.#world.note(`${count} requests write ${id} and p-stock`);
     for (let at = 0; at < count; at += 1) {
-      this.#world.time.after(chance.below(40), () => {
+      const isOfPair = this.#inPairs && at < 2;
+      this.#world.time.after(isOfPair ? 0 : chance.below(40), () => {
         const token = `${id}.${at}`;
-        const edge = chance.of(this.#edges());
+        const edges = this.#edges();
+        const edge = isOfPair ? edges[at] : chance.of(edges);
         const operations = [upsert(id, 'products', { price: chance.below(10), [TOKEN]: token })];
-        if (chance.percent(50)) operations.push(stock(token));
+        if (this.#inPairs ? isOfPair : chance.percent(50)) operations.push(stock(token));
         if (edge !== undefined) this.#send(edge, { id: token, operations, chance });
       });
     }

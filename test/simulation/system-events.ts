@@ -4,11 +4,15 @@ import { Chance } from '@polyedge/simulation/virtual-time';
 import { type SimulatedClient, WritingClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
 import type { Mover } from './mover.ts';
+import type { MovingGroups } from './moving-groups.ts';
 import type { Products } from './products.ts';
 import { SagaClient } from './saga-clients.ts';
 import { FAR_TENANT } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
 import type { Servers, Surroundings } from './surroundings.ts';
+
+/** What a fault may cost a group: its last confirmations; those that the store had not heard of, because its working copies are gone; nothing. */
+type Cost = 'last' | 'copies' | 'nothing';
 
 /** The parts of a system to which something happens. */
 export interface System extends Surroundings {
@@ -19,7 +23,9 @@ export interface System extends Surroundings {
   readonly journals: readonly Servers[];
   readonly products: Products;
   /** Undefined with one journal only. */
-  readonly far: { readonly servers: Servers; readonly tenant: Surroundings; readonly mover: Mover } | undefined;
+  readonly far:
+    | { readonly servers: Servers; readonly tenant: Surroundings; readonly mover: Mover; readonly groups: MovingGroups }
+    | undefined;
   startStore(journal: string): void;
   startEdge(): void;
 }
@@ -90,10 +96,14 @@ export class SystemEvents {
     writer.write(count);
   }
 
-  #fault(what: string, ms: number, happen: () => void): void {
+  /** @param cost for groups of a tenant that moves; judges of one journal excuse repeats by any fault */
+  #fault(what: string, ms: number, happen: () => void, cost: Cost = 'last'): void {
+    const { far, journals, time } = this.#world;
     this.#faults += 1;
     this.#world.note(ms === 0 ? what : `${what} for ${ms} ms`);
-    for (const { judge } of this.#world.journals) judge.fault(this.#world.time.now, this.#world.time.now + ms);
+    for (const { judge } of journals) judge.fault(time.now, time.now + ms);
+    if (cost === 'last') far?.groups.fault(time.now, time.now + ms);
+    else if (cost === 'copies') far?.groups.lostCopies(time.now, time.now + ms);
     happen();
   }
 
@@ -112,7 +122,7 @@ export class SystemEvents {
   #stop(kind: 'edge' | 'store'): void {
     const stopped = this.#choice.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#world.livingEdges : this.#world.livingStores);
     if (stopped === undefined) return;
-    this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill());
+    this.#fault(`${stopped.process.name} is killed`, 0, () => stopped.kill(), costOf(stopped));
     this.#world.time.after(this.#choice.below(3000), () => {
       if (stopped instanceof StoreProcess) this.#world.startStore(stopped.journal);
       else this.#world.startEdge();
@@ -122,15 +132,15 @@ export class SystemEvents {
   #freeze(processes: readonly (EdgeProcess | StoreProcess)[]): void {
     const frozen = this.#choice.of(processes);
     const ms = this.#choice.below(this.#choice.percent(50) ? 1000 : 12_000);
-    if (frozen !== undefined) this.#fault(`${frozen.process.name} stands still`, ms, () => frozen.process.freeze(ms));
+    if (frozen !== undefined) this.#fault(`${frozen.process.name} stands still`, ms, () => frozen.process.freeze(ms), costOf(frozen));
   }
 
   #breakBus(): void {
     const one = this.#choice.of<EdgeProcess | StoreProcess>([...this.#world.livingEdges, ...this.#world.livingStores]);
     if (one === undefined) return;
     const ms = this.#choice.below(15_000);
-    if (this.#choice.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut());
-    else this.#fault(`nothing passes between ${one.process.name} and NATS`, ms, () => one.bus.link.silence(ms));
+    if (this.#choice.percent(60)) this.#fault(`${one.process.name} loses its connection to NATS`, 0, () => one.bus.link.cut(), costOf(one));
+    else this.#fault(`nothing passes between ${one.process.name} and NATS`, ms, () => one.bus.link.silence(ms), costOf(one));
   }
 
   #loseRedis(): void {
@@ -138,19 +148,25 @@ export class SystemEvents {
     const edge = this.#choice.of(this.#world.livingEdges);
     const { redis, journal } = this.#someJournal;
     if (edge === undefined || this.#choice.percent(50))
-      this.#fault(`Redis of ${journal} is away`, ms, () => {
-        redis.awayUntil = Math.max(redis.awayUntil, this.#world.time.now + ms);
-        this.#world.time.after(ms, () => this.#redisIsBack(journal));
-      });
-    else this.#fault(`${edge.process.name} cannot reach Redis of ${journal}`, ms, () => edge.groups.in(journal)?.losesRedis(ms));
+      this.#fault(
+        `Redis of ${journal} is away`,
+        ms,
+        () => {
+          redis.awayUntil = Math.max(redis.awayUntil, this.#world.time.now + ms);
+          this.#world.time.after(ms, () => this.#redisIsBack(journal));
+        },
+        'copies',
+      );
+    else this.#fault(`${edge.process.name} cannot reach Redis of ${journal}`, ms, () => edge.groups.in(journal)?.losesRedis(ms), 'copies');
   }
 
   #redisForgets(what: string, change: (servers: Servers) => void): void {
     const servers = this.#someJournal;
-    this.#fault(`Redis of ${servers.journal} ${what}`, 0, () => {
+    const forget = (): void => {
       change(servers);
       this.#redisIsBack(servers.journal);
-    });
+    };
+    this.#fault(`Redis of ${servers.journal} ${what}`, 0, forget, 'copies');
   }
 
   #redisIsBack(journal: string): void {
@@ -168,20 +184,20 @@ export class SystemEvents {
     const { tenant, servers, mover } = this.#world.far;
     const target = tenant.journal === MAIN ? servers : this.#world;
     const steps = this.#choice.percent(30) ? this.#choice.below(12) : 1000;
-    this.#fault(`${FAR_TENANT} is moved to ${target.journal}${steps < 1000 ? `, and the program ends after ${steps} steps` : ''}`, 0, () =>
-      mover.begin(target, steps),
-    );
+    const end = steps < 1000 ? `, and the program ends after ${steps} steps` : '';
+    this.#fault(`${FAR_TENANT} is moved to ${target.journal}${end}`, 0, () => mover.begin(target, steps), 'nothing');
   }
 
   #loseDatabase(change: () => void): void {
     const ms = this.#choice.below(3000);
     const servers = this.#someJournal;
-    this.#fault(`the database of ${servers.journal} is away`, ms, () => {
+    const lose = (): void => {
       servers.database.disconnect();
       change();
       servers.databaseAwayUntil = Math.max(servers.databaseAwayUntil, this.#world.time.now + ms);
       for (const store of this.#world.livingStores) if (store.journal === servers.journal) store.databaseLost();
-    });
+    };
+    this.#fault(`the database of ${servers.journal} is away`, ms, lose, 'nothing');
   }
 
   /** Another copy of the database takes over, which is up to a second behind. */
@@ -198,9 +214,10 @@ export class SystemEvents {
     const store = this.#choice.of(this.#world.livingStores);
     if (store === undefined) return;
     const ms = (this.#choice.below(12) - 6) * 3_600_000;
-    this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, () => {
+    const jump = (): void => {
       store.process.wallAheadMs = ms;
-    });
+    };
+    this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, jump, 'nothing');
   }
 
   /** Keeps copies of the servers, to which they can fall back, from now on. */
@@ -208,7 +225,11 @@ export class SystemEvents {
     this.#secondAgo = this.#halfAgo;
     const copies = new Map(this.#world.journals.map(({ journal, redis }) => [journal, redis.copy()]));
     this.#halfAgo = (journal) => copies.get(journal)?.();
-    this.#copyOfDatabase = this.#world.database.copy();
+    // With a tenant that moves no other copy takes over.
+    if (this.#world.far === undefined) this.#copyOfDatabase = this.#world.database.copy();
     this.#world.time.after(500, () => this.copy());
   }
 }
+
+/** Of a process that fails: groups are of edges. */
+const costOf = (one: EdgeProcess | StoreProcess): Cost => (one instanceof StoreProcess ? 'nothing' : 'last');

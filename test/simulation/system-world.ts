@@ -13,6 +13,7 @@ import { newServers, type Place, SeenFrom } from './journals.ts';
 import type { Judge } from './judge.ts';
 import { LiveQuery } from './live-queries.ts';
 import { Mover } from './mover.ts';
+import { MovingGroups } from './moving-groups.ts';
 import type { SystemBug } from './planted.ts';
 import { Products } from './products.ts';
 import type { RedisModel } from './redis-model.ts';
@@ -44,6 +45,8 @@ const GROUPS = ['one', 'two'];
 const FAR_GROUPS = ['far'];
 /** Every so many-th seed has two journals, and a tenant that moves between them. */
 const TWO_JOURNALS = 4;
+/** In every so many-th seed a batch begins while another one makes what it wants, and others write that before it ends. */
+const PAIRS = { every: 10, from: 3 };
 const KEPT_LINES = 400;
 const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** When faults stop, everything is delivered within this time. */
@@ -57,6 +60,8 @@ interface Far {
   readonly journal: Surroundings;
   readonly tenant: Surroundings;
   readonly mover: Mover;
+  /** Of the tenant, which are looked at across its moves. */
+  readonly groups: MovingGroups;
 }
 
 export class SystemWorld implements System {
@@ -91,21 +96,29 @@ export class SystemWorld implements System {
     this.bug = history.bug;
     this.chance = new Chance(history.seed);
     this.nats = new NatsModel(this.time, () => this.chance.next());
-    const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS });
+    let place: Place | undefined;
+    const moving = history.seed % TWO_JOURNALS === 0 ? new MovingGroups(FAR_TENANT, FAR_GROUPS, () => place?.servers ?? this) : undefined;
+    const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS }, moving);
     ({ database: this.database, positions: this.positions, judge: this.judge, redis: this.redis } = servers);
     this.#events = new SystemEvents(this, history.seed);
-    this.products = new Products(this, () => this.livingEdges);
-    this.far = history.seed % TWO_JOURNALS === 0 ? this.#secondJournal() : undefined;
+    this.products = new Products(this, () => this.livingEdges, history.seed % PAIRS.every === PAIRS.from);
+    if (moving === undefined) return;
+    place = this.#placeOfFar(moving);
+    this.far = this.#secondJournal(place, moving);
   }
 
-  #secondJournal(): Far {
-    const servers = newServers(FAR_JOURNAL, this.time, this.bug, { tenant: FAR_TENANT, names: FAR_GROUPS });
-    const place: Place = { tenant: FAR_TENANT, servers, moves: 0 };
+  #placeOfFar(groups: MovingGroups): Place {
+    const servers = newServers(FAR_JOURNAL, this.time, this.bug, { tenant: FAR_TENANT, names: FAR_GROUPS }, groups);
+    return { tenant: FAR_TENANT, servers, moves: 0 };
+  }
+
+  #secondJournal(place: Place, groups: MovingGroups): Far {
+    const { servers } = place;
     this.directory.placements.set(FAR_TENANT, FAR_JOURNAL);
     this.database.away.set(FAR_TENANT, 'left');
     servers.database.away.set(TENANT, 'left');
     const journal = new SeenFrom(this, { tenant: FAR_TENANT, servers, moves: 0 });
-    return { servers, journal, tenant: new SeenFrom(this, place), mover: new Mover(this, place, FAR_GROUPS) };
+    return { servers, journal, tenant: new SeenFrom(this, place), mover: new Mover(this, place, groups), groups };
   }
 
   get tenants(): readonly string[] {
@@ -125,7 +138,7 @@ export class SystemWorld implements System {
   }
 
   get #problem(): string | undefined {
-    return this.judge.problem ?? this.far?.servers.judge.problem;
+    return this.judge.problem ?? this.far?.servers.judge.problem ?? this.far?.groups.problem;
   }
 
   note(line: string): void {
@@ -194,6 +207,7 @@ export class SystemWorld implements System {
     for (;;) {
       let missing: string | undefined;
       for (const { judge } of this.journals) missing ??= judge.missingInGroups();
+      missing ??= this.far?.groups.missing();
       for (const part of [...this.clients, ...this.livingEdges]) missing ??= part.missing();
       if (missing === undefined || this.time.now >= end || this.#problem !== undefined) return missing;
       this.#steps += await this.time.runSettled(250);
@@ -204,6 +218,7 @@ export class SystemWorld implements System {
   /** What holds at every moment. */
   #look(): void {
     for (const { judge } of this.journals) judge.positions();
+    this.far?.groups.positions();
     for (const { feed, process } of this.livingEdges) {
       for (const { stats } of feed.open.values())
         if (stats.stagedBytes > 64 * 1024 * 1024 || stats.pending > 200_000) this.judge.wrong(`${process.name} stages more than it may`);

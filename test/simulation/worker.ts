@@ -4,10 +4,11 @@ import type { SystemBug } from './planted.ts';
 import { SystemWorld } from './system-world.ts';
 
 export interface WorkerTask {
-  /** Every `step`-th history from `first`; with `bug`, until one of them finds it. */
+  /** So many histories from `first`; with `bug`, until one of them finds it. */
   readonly first: number;
-  readonly step: number;
   readonly count: number;
+  /** How many of them were begun, by all workers together: each takes the next one. */
+  readonly begun: Int32Array;
   readonly events: number;
   readonly bug?: SystemBug;
   /** Milliseconds since 1970. */
@@ -22,9 +23,9 @@ export interface WorkerTold {
 }
 
 // Given by soak/simulate.ts.
-const { first, step, count, events, bug, until } = workerData as WorkerTask;
-for (let at = 0; at < count && Date.now() < until; at += 1) {
-  const seed = first + at * step;
+const { first, count, begun, events, bug, until } = workerData as WorkerTask;
+for (let at = Atomics.add(begun, 0, 1); at < count && Date.now() < until; at = Atomics.add(begun, 0, 1)) {
+  const seed = first + at;
   const { problem, counts } = await new SystemWorld({ seed, events, ...(bug === undefined ? {} : { bug }) }).run();
   parentPort?.postMessage({ seed, problem, counts } satisfies WorkerTold);
   if (bug !== undefined && problem !== undefined) break;

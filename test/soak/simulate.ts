@@ -59,6 +59,9 @@ async function many(): Promise<void> {
   if (values.planted) await planted();
 }
 
+/** A counter for several workers. */
+const shared = (): Int32Array => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+
 /** Runs a part on a core of its own. */
 function inWorker(task: WorkerTask, heard: (told: WorkerTold) => void): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -85,15 +88,8 @@ async function systems(until: number): Promise<number[]> {
     console.log(`seed ${seed}: ${problem}`);
     failed.push(seed);
   };
-  const run = (at: number): Promise<void> =>
-    inWorker(
-      {
-        ...{ first: first + at, step: cores, count: Math.ceil((most - at) / cores), events: EVENTS },
-        until: Date.now() + until - performance.now(),
-      },
-      heard,
-    );
-  await Promise.all(Array.from({ length: cores }, (_, at) => run(at)));
+  const task = { first, count: most, begun: shared(), events: EVENTS, until: Date.now() + until - performance.now() };
+  await Promise.all(Array.from({ length: cores }, () => inWorker(task, heard)));
   problems += failed.length;
   const took = Math.round((performance.now() - began) / 1000);
   console.log(`${count} systems in ${took} s, ${failed.length} problems: ${JSON.stringify(Object.fromEntries(sums))}`);
@@ -123,7 +119,7 @@ async function planted(): Promise<void> {
   const search = async (): Promise<void> => {
     for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
       let found: WorkerTold | undefined;
-      const task = { first: 1, step: 1, count: BUGS_WITHIN, events: EVENTS, bug, until: Number.POSITIVE_INFINITY };
+      const task = { first: 1, count: BUGS_WITHIN, begun: shared(), events: EVENTS, bug, until: Number.POSITIVE_INFINITY };
       await inWorker(task, (one) => {
         if (one.problem !== undefined) found = one;
       });

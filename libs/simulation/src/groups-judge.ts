@@ -8,6 +8,8 @@ interface Partition {
   readonly first: number[];
   /** When each was confirmed first; Infinity when that came after its owner had lost the partition. */
   readonly confirmed: Map<number, number>;
+  /** How many of the first ones are confirmed. */
+  done: number;
 }
 
 export class GroupJudge {
@@ -63,8 +65,7 @@ export class GroupJudge {
         const position = this.#positionOf(group, partition);
         if (position < (this.#positions.get(key) ?? -1)) this.wrong(`${key}: the position went back to ${position}`);
         this.#positions.set(key, position);
-        const { first, confirmed } = this.#of(group, partition);
-        const open = first.find((seq) => !confirmed.has(seq));
+        const open = openOf(this.#of(group, partition));
         if (open !== undefined && position >= open)
           this.wrong(`${key}: the position ${position} has passed ${open}, which nobody confirmed`);
       }
@@ -99,9 +100,16 @@ export class GroupJudge {
   #of(group: string, partition: number): Partition {
     let partitions = this.#groups.get(group);
     if (partitions === undefined) {
-      partitions = Array.from({ length: this.#partitions }, () => ({ first: [], confirmed: new Map() }));
+      partitions = Array.from({ length: this.#partitions }, () => ({ first: [], confirmed: new Map(), done: 0 }));
       this.#groups.set(group, partitions);
     }
-    return partitions[partition] ?? { first: [], confirmed: new Map() };
+    return partitions[partition] ?? { first: [], confirmed: new Map(), done: 0 };
   }
+}
+
+/** The first that is not confirmed. */
+function openOf(partition: Partition): number | undefined {
+  const { first, confirmed } = partition;
+  while (partition.done < first.length && confirmed.has(first[partition.done] ?? 0)) partition.done += 1;
+  return first[partition.done];
 }

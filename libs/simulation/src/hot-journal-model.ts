@@ -16,7 +16,8 @@ type Body = Omit<JournalEntry, 'prev'>;
 /** The partitions of one epoch. */
 export class HotJournalModel {
   #partitions = new Map<number, Meta>();
-  #logs = new Map<string, JournalEntry[]>();
+  /** Arrays that do not change. */
+  #logs = new Map<string, readonly JournalEntry[]>();
 
   wipe(): void {
     this.#partitions.clear();
@@ -26,7 +27,7 @@ export class HotJournalModel {
   /** @returns what makes it what it is now */
   copy(): () => void {
     const partitions = new Map([...this.#partitions].map(([partition, meta]) => [partition, { ...meta }]));
-    const logs = new Map([...this.#logs].map(([key, log]) => [key, [...log]]));
+    const logs = new Map(this.#logs);
     return () => {
       this.#partitions = partitions;
       this.#logs = logs;
@@ -56,10 +57,8 @@ export class HotJournalModel {
     // Nobody has put a generation 0 in use.
     const isOther = meta.generation === 0 || meta.generation !== state.generation || meta.last !== state.last;
     if (meta.fence < fence || isOther || differs) return 'differs';
-    this.#logs.set(
-      key,
-      [...log, ...following(meta.last, changes)].filter(({ seq }) => seq >= trimBelow),
-    );
+    const added = [...log, ...following(meta.last, changes)];
+    this.#logs.set(key, (added[0]?.seq ?? trimBelow) < trimBelow ? added.filter(({ seq }) => seq >= trimBelow) : added);
     this.#partitions.set(partition, { ...meta, last: changes.at(-1)?.seq ?? meta.last, head });
     return 'appended';
   }
@@ -95,7 +94,9 @@ export class HotJournalModel {
     const meta = this.#partitions.get(partition);
     if (meta === undefined || meta.generation === 0 || meta.generation !== generation)
       return { is: 'generation', generation: meta?.generation ?? 0 };
-    const found = (this.#logs.get(keyOf(partition, generation)) ?? []).filter(({ seq }) => seq > after).slice(0, limit);
+    const log = this.#logs.get(keyOf(partition, generation)) ?? [];
+    const first = log.findLastIndex(({ seq }) => seq <= after) + 1;
+    const found = log.slice(first, first + limit);
     const hole = found.findIndex(({ prev }, at) => at > 0 && prev !== found[at - 1]?.seq);
     const entries = hole === -1 ? found : found.slice(0, hole);
     const { last, head, since } = meta;

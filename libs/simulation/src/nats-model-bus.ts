@@ -24,14 +24,9 @@ interface Pending {
   readonly fail: (failure: Failure) => void;
 }
 
-/** Bodies by their text, for as long as the message is on its way: no receiver writes into what it is given. */
-const parsed = new WeakMap<NatsMessage, unknown>();
-
 function bodyOf(message: NatsMessage): unknown {
-  if (parsed.has(message)) return parsed.get(message);
-  const body: unknown = JSON.parse(message.text);
-  parsed.set(message, body);
-  return body;
+  message.body ??= JSON.parse(message.text);
+  return message.body;
 }
 
 export class NatsModelBus implements Bus {
@@ -103,7 +98,7 @@ export class NatsModelBus implements Bus {
         },
       });
       const deadline = this.#model.time.now + options.timeoutMs;
-      this.#link.publish({ subject, text: JSON.stringify(body), reply, deadline, kind: 'message' });
+      this.#link.publish({ subject, text: JSON.stringify(body), reply, deadline, kind: 'message', body: undefined });
     });
   }
 
@@ -134,7 +129,14 @@ export class NatsModelBus implements Bus {
       void answered.then((outcome) => {
         if (reply === undefined) return;
         const said = outcome.ok ? JSON.stringify(outcome.value) : JSON.stringify(outcome.failure);
-        this.#link.publish({ subject: reply, text: said, reply: undefined, deadline: undefined, kind: outcome.ok ? 'message' : 'failure' });
+        this.#link.publish({
+          subject: reply,
+          text: said,
+          reply: undefined,
+          deadline: undefined,
+          kind: outcome.ok ? 'message' : 'failure',
+          body: undefined,
+        });
       });
     };
     const leave = (): void => {
@@ -163,7 +165,8 @@ export class NatsModelBus implements Bus {
   }
 
   publishText(subject: string, text: string): boolean {
-    if (this.#status === 'connected') this.#link.publish({ subject, text, reply: undefined, deadline: undefined, kind: 'message' });
+    if (this.#status === 'connected')
+      this.#link.publish({ subject, text, reply: undefined, deadline: undefined, kind: 'message', body: undefined });
     return true;
   }
 

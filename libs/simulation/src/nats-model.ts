@@ -13,6 +13,8 @@ export interface NatsMessage {
   readonly deadline: number | undefined;
   /** `no-responders` is the server's own answer to what nobody listens to; `failure` that of a responder that failed. */
   readonly kind: 'message' | 'failure' | 'no-responders';
+  /** The text, parsed when somebody needs it: no receiver writes into what it is given. */
+  body: unknown;
 }
 
 /** What a connection tells its client. */
@@ -40,7 +42,7 @@ export class NatsModel {
   readonly #random: () => number;
   readonly #links = new Set<NatsLink>();
   readonly #maxPending: number;
-  /** Who hears of a subject, until any subscription changes. All answers to one client go by one: clients subscribe to them as a whole. */
+  /** Who hears of a subject, until a subscription to it changes. All answers to one client go by one: clients subscribe to them as a whole. */
   readonly #routes = new Map<string, readonly Route[]>();
   #isUp = true;
 
@@ -72,12 +74,13 @@ export class NatsModel {
 
   forget(link: NatsLink): void {
     this.#links.delete(link);
-    this.subscriptionsChanged();
+    this.#routes.clear();
   }
 
-  /** What the server knows of subscriptions is another from now on. */
-  subscriptionsChanged(): void {
-    this.#routes.clear();
+  /** What the server knows of subscriptions is another from now on. @param pattern of the only one that was made or has ended */
+  subscriptionsChanged(pattern?: readonly string[]): void {
+    if (pattern === undefined || pattern.includes('*') || pattern.includes('>')) this.#routes.clear();
+    else this.#routes.delete(pattern.join('.'));
   }
 
   /** The server is away for so long; whatever was on its way is lost. */
@@ -114,7 +117,7 @@ export class NatsModel {
     }
     if (routes.length > 0 || message.reply === undefined) return;
     // The server answers by itself, where whoever asks listens for the answer.
-    this.route({ subject: message.reply, text: '', reply: undefined, deadline: undefined, kind: 'no-responders' }, from);
+    this.route({ subject: message.reply, text: '', reply: undefined, deadline: undefined, kind: 'no-responders', body: undefined }, from);
   }
 
   #routesOf(subject: string): readonly Route[] {
@@ -266,13 +269,15 @@ export class NatsLink {
       const wanted = this.#wanted.get(id);
       if (wanted === undefined) return;
       this.known.set(id, wanted);
-      this.#server.subscriptionsChanged();
+      this.#server.subscriptionsChanged(wanted.pattern);
     });
   }
 
   #forget(id: number): void {
+    const known = this.known.get(id);
+    if (known === undefined) return;
     this.known.delete(id);
-    this.#server.subscriptionsChanged();
+    this.#server.subscriptionsChanged(known.pattern);
   }
 
   #toServer(arrive: () => void): void {

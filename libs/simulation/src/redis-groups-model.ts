@@ -102,6 +102,22 @@ export class RedisGroupsModel {
     return fenced;
   }
 
+  /** The working copies of positions by partition; without those that were never saved. */
+  positions(group: number, partitions: number): Map<number, number> {
+    const found = new Map<number, number>();
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const position = this.#leases.get(`${group}/${partition}`)?.position;
+      if (position !== undefined) found.set(partition, position);
+    }
+    return found;
+  }
+
+  /** Forgets a group that is elsewhere now. */
+  remove(group: number): void {
+    this.#members.delete(group);
+    for (const key of [...this.#leases.keys()]) if (key.startsWith(`${group}/`)) this.#leases.delete(key);
+  }
+
   /** Partition to owner and fence. */
   leases(group: number): Map<number, { readonly owner: string; readonly fence: number }> {
     const found = new Map<number, { readonly owner: string; readonly fence: number }>();

@@ -8,11 +8,7 @@ interface Timed {
 
 const nothing = (): void => {};
 
-/**
- * Every promise that can go on has gone on. Called from a microtask: ticks come when the queue of microtasks is empty. No turn of the event loop
- * passes, so nothing from outside comes in between.
- */
-const promisesSettled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+const settled = Promise.resolve();
 
 /** A seeded source of randomness (mulberry32). */
 export class Chance {
@@ -88,18 +84,32 @@ export class VirtualTime {
   }
 
   /** As `run`, for code that awaits: all promises that an event settled have gone on before the next event. */
-  async runSettled(ms: number): Promise<number> {
+  runSettled(ms: number): Promise<number> {
     const end = this.#now + ms;
     let count = 0;
-    await null;
-    await promisesSettled();
-    for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
-      this.#begin(next);
-      count += 1;
-      await promisesSettled();
-    }
-    this.#now = end;
-    return count;
+    return new Promise((resolve, reject) => {
+      /** Runs events until one has run that may have settled a promise. */
+      const run = (): void => {
+        for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
+          const isCancelled = next.run === nothing;
+          count += 1;
+          try {
+            this.#begin(next);
+          } catch (error) {
+            reject(error);
+            return;
+          }
+          if (isCancelled) continue;
+          void settled.then(afterPromises);
+          return;
+        }
+        this.#now = end;
+        resolve(count);
+      };
+      // Ticks come when the queue of microtasks is empty. No turn of the event loop passes, so nothing from outside comes in between.
+      const afterPromises = (): void => process.nextTick(run);
+      void settled.then(afterPromises);
+    });
   }
 
   #begin(next: Timed): void {

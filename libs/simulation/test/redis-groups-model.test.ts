@@ -26,7 +26,7 @@ test('the model of Redis answers every call as Redis does', async () => {
       const partition = chance.below(3);
       const both = async (name: string, ofReal: Promise<unknown>, ofModel: unknown): Promise<void> =>
         assert.deepEqual(await ofReal, ofModel, `${name}, call ${call} under seed ${chance.seed}`);
-      switch (chance.below(7)) {
+      switch (chance.below(9)) {
         case 0:
           await both('join', real.join(group, edge, [member]), model.join(group, edge, [member]));
           break;
@@ -58,6 +58,12 @@ test('the model of Redis answers every call as Redis does', async () => {
           await both(what, real.hold(group, what, 60_000, owned), model.hold(group, what, 60_000, owned));
           break;
         }
+        case 6:
+          await both('positions', real.positions(group, 4), model.positions(group, 4));
+          break;
+        case 7:
+          if (chance.percent(20)) await both('remove', real.remove(group), model.remove(group));
+          break;
         default:
           await both('leases', real.leases(group), model.leases(group));
       }

@@ -23,6 +23,7 @@ import {
   arrive,
   copyOf,
   type DatabaseState,
+  isSameRequest,
   journalOf,
   keyOf,
   type Lease,
@@ -30,7 +31,7 @@ import {
   loadRows,
   ofSlots,
   pieceOf,
-  remove,
+  removed,
   repeatOf,
   writeRows,
 } from './database-state.ts';
@@ -217,11 +218,10 @@ export class DatabaseModel {
         outcomes.push(away === 'left' ? ELSEWHERE : MOVING);
         continue;
       }
-      const text = JSON.stringify([tenant, request]);
       const earlier = operations.get(request.operationId) ?? made.get(request.operationId);
       if (earlier !== undefined) {
         outcomes.push(
-          earlier.text === text
+          isSameRequest(earlier, item)
             ? { ok: true, value: { ...earlier.outcome.value, repeated: true } }
             : failed('conflict', 'another request was made under this operation id'),
         );
@@ -241,7 +241,7 @@ export class DatabaseModel {
         elements: result.elements.map((element) => assignElementSeq(element, base)),
       }));
       const outcome: Success = { ok: true, value: { first, last, operations: results } };
-      made.set(request.operationId, { text, outcome });
+      made.set(request.operationId, { tenant, request, outcome });
       outcomes.push(outcome);
     }
     if (this.#collides(world, holder)) return 'collision';
@@ -340,7 +340,7 @@ export class DatabaseModel {
 
   /** A tenant that has left: its changes keep their numbers and lose their contents. */
   remove(tenant: string): void {
-    remove(this.#state, tenant);
+    this.#state = removed(this.#state, tenant);
   }
 
   // ---- copies
@@ -351,7 +351,7 @@ export class DatabaseModel {
     return () => {
       this.disconnect();
       this.#timeline += 1;
-      this.#state = copied;
+      this.#state = copied();
     };
   }
 

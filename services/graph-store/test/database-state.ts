@@ -31,20 +31,30 @@ export interface Lease {
 
 export const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`;
 
-/** A copy that later writes do not change. */
-export const copyOf = ({ rows, keys, journal, slots, operations, lease, epoch }: DatabaseState): DatabaseState => ({
-  ...{ epoch, lease },
-  rows: new Map(rows),
-  keys: new Map(keys),
-  journal: [...journal],
-  slots: [...slots],
-  operations: new Map(operations),
-});
+/** Makes a copy that later writes do not change, always the same one. Most copies are never used, so what only grows is copied when it is. */
+export function copyOf({ rows, keys, journal, slots, operations, lease, epoch }: DatabaseState): () => DatabaseState {
+  const [seq, remembered] = [journal.length, operations.size];
+  const copied = { epoch, lease, rows: new Map(rows), keys: new Map(keys) };
+  let copy: DatabaseState | undefined;
+  return () => {
+    copy ??= {
+      ...copied,
+      journal: journal.slice(0, seq),
+      slots: slots.slice(0, seq),
+      operations: new Map([...operations].slice(0, remembered)),
+    };
+    return copy;
+  };
+}
+
+/** Whether it is the request that is remembered under its operation id. */
+export const isSameRequest = ({ tenant, request }: Remembered, item: Item): boolean =>
+  tenant === item.tenant && JSON.stringify(request) === JSON.stringify(item.request);
 
 /** The outcome that a request had before; undefined if it had none. */
-export function repeatOf({ operations }: DatabaseState, { tenant, request }: Item): MutationOutcome | undefined {
-  const known = operations.get(request.operationId);
-  if (known?.text !== JSON.stringify([tenant, request])) return undefined;
+export function repeatOf({ operations }: DatabaseState, item: Item): MutationOutcome | undefined {
+  const known = operations.get(item.request.operationId);
+  if (known === undefined || !isSameRequest(known, item)) return undefined;
   return { ok: true, value: { ...known.outcome.value, repeated: true } };
 }
 
@@ -164,8 +174,9 @@ export function arrive(state: DatabaseState, piece: Piece, numbers: Map<number, 
 }
 
 /** A tenant that has left: its changes keep their numbers and lose their contents. */
-export function remove(state: DatabaseState, tenant: string): void {
+export function removed(state: DatabaseState, tenant: string): DatabaseState {
   const { journal, rows } = state;
   for (const [key, { element }] of rows) if (element.tenant === tenant) rows.delete(key);
-  for (const [at, change] of journal.entries()) if (change.tenant === tenant) journal[at] = blank(change);
+  // Copies share the journal.
+  return { ...state, journal: journal.map((change) => (change.tenant === tenant ? blank(change) : change)) };
 }

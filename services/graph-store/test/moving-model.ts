@@ -1,13 +1,14 @@
 /** What becomes of the changes of a tenant that moves to another journal, as `src/placing` does it in SQL. */
-import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
+import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Row } from '../src/core/pending.ts';
 
 export type Success = Extract<MutationOutcome, { ok: true }>;
 
-/** The outcome of a request, by which a repeat of it is known. */
+/** A request and its outcome, by which a repeat of it is known. */
 export interface Remembered {
-  readonly text: string;
+  readonly tenant: string;
+  readonly request: MutationRequest;
   readonly outcome: Success;
 }
 
@@ -40,13 +41,14 @@ export function renumbered(piece: Piece, epoch: string, base: number, numbers: M
   });
   const rows = piece.rows.map((row): Row => ({ ...row, element: { ...row.element, seq: now(row.element.seq) } }));
   const operations = new Map<string, Remembered>();
-  for (const [id, { text, outcome }] of piece.operations) {
+  for (const [id, { tenant, request, outcome }] of piece.operations) {
     const { first, last, operations: results } = outcome.value;
     const moved = results.map((result) => ({
       ...result,
       elements: result.elements.map((element) => ({ ...element, seq: now(element.seq) })),
     }));
-    operations.set(id, { text, outcome: { ok: true, value: { ...outcome.value, first: now(first), last: now(last), operations: moved } } });
+    const value = { ...outcome.value, first: now(first), last: now(last), operations: moved };
+    operations.set(id, { tenant, request, outcome: { ok: true, value } });
   }
   return { ...piece, changes, rows, operations };
 }

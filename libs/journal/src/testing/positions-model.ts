@@ -22,6 +22,11 @@ export class PositionsModel {
     return this.#groups.get(name)?.positions[partition]?.position ?? -1;
   }
 
+  /** Undefined if the group does not exist. */
+  idOf(name: string): number | undefined {
+    return this.#groups.get(name)?.id;
+  }
+
   /** @param at epoch and newest seq at which a new group starts */
   open(name: string, start: 'largest' | 'smallest', at: { readonly epoch: string; readonly seq: number }): Outcome<GroupReplies['open']> {
     const { partitions } = this;

@@ -1,0 +1,133 @@
+/**
+ * Groups of a tenant that moves between journals, looked at across its moves. A change has another seq in each journal, so it is known by its element and
+ * the version that it made of it, and what groups promise is judged by its place in the order of the tenant.
+ */
+import type { FullChange } from '@polyedge/contracts/change';
+import type { PositionsModel } from '@polyedge/journal/testing/positions-model';
+import { GroupJudge } from '@polyedge/simulation/groups-judge';
+import { partitionOf, slotOf } from '../../services/graph-store/src/core/slot.ts';
+import { GROUP_TYPES, PARTITIONS } from './settings.ts';
+
+type Version = Pick<FullChange, 'id' | 'version'>;
+
+/** Where the positions of the groups are stored at the time. */
+interface Stored {
+  readonly journal: string;
+  readonly positions: PositionsModel;
+}
+
+/** So long before, the store may have heard of a position last while it fails: until its replicas go on, and a second more. */
+const UNSTORED_MS = 16_000;
+
+export class MovingGroups {
+  readonly names: readonly string[];
+  readonly #tenant: string;
+  readonly #judge: GroupJudge;
+  readonly #stored: () => Stored;
+  /** Where in the order of the tenant each version is, from 1. */
+  readonly #places = new Map<string, number>();
+  /** By place, from 0. */
+  readonly #partitions: number[] = [];
+  /** By journal: the seqs that the tenant's changes have there, and their places. */
+  readonly #seqs = new Map<string, { readonly seq: number; readonly place: number }[]>();
+  /** By group: versions that have reached one of its clients. */
+  readonly #received = new Map<string, Set<string>>();
+  #problem: string | undefined;
+
+  /** @param stored where the groups are now */
+  constructor(tenant: string, names: readonly string[], stored: () => Stored) {
+    this.#tenant = tenant;
+    this.names = names;
+    this.#stored = stored;
+    this.#judge = new GroupJudge(PARTITIONS, (group, partition) => this.#positionOf(group, partition));
+  }
+
+  /** What was found wrong first, as a sentence. */
+  get problem(): string | undefined {
+    return this.#problem ?? this.#judge.problem;
+  }
+
+  /** Something fails from one moment to another that may cost the last confirmations. That no replica of graph-store runs does not. */
+  fault(from: number, to: number): void {
+    this.#judge.fault(from, to);
+  }
+
+  /** Working copies of positions are lost, or cannot be read until then: what the store has may be as old as its last failure. */
+  lostCopies(now: number, until: number): void {
+    this.#judge.fault(now - UNSTORED_MS, until);
+  }
+
+  committed(journal: string, change: FullChange): void {
+    if (change.tenant !== this.#tenant) return;
+    const key = keyOf(change);
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.#partitions.push(partitionOf(slotOf(change.id), PARTITIONS));
+      this.#places.set(key, place);
+    }
+    const seqs = this.#seqs.get(journal) ?? [];
+    seqs.push({ seq: change.seq, place });
+    this.#seqs.set(journal, seqs);
+  }
+
+  /** The tenant has left a journal: its owners there learn of it when they store positions next. */
+  departed(journal: string, at: number): void {
+    this.#seqs.delete(journal);
+    this.#judge.fault(at, at);
+  }
+
+  given(group: string, changes: readonly FullChange[], at: number): void {
+    this.#judge.give(group, this.#placesOf(group, changes), this.#partitionOf, at);
+  }
+
+  /** A version has reached a client of a group. */
+  received(group: string, version: Version): void {
+    const received = this.#received.get(group) ?? new Set<string>();
+    this.#received.set(group, received.add(keyOf(version)));
+  }
+
+  confirmed(group: string, changes: readonly FullChange[], at: number, inTime: boolean): void {
+    const received = this.#received.get(group);
+    const unseen = changes.find((change) => GROUP_TYPES.includes(change.type) && received?.has(keyOf(change)) !== true);
+    if (unseen !== undefined) this.#wrong(`${group}: ${nameOf(unseen)} counts as confirmed, and no client was shown it`);
+    this.#judge.confirm(group, this.#placesOf(group, changes), this.#partitionOf, at, inTime);
+  }
+
+  /** Positions grow, in whichever journal they are, and pass nothing that no client has confirmed. */
+  positions(): void {
+    this.#judge.positions(this.names);
+  }
+
+  /** What the groups have not confirmed or stored yet; undefined when all is done. */
+  missing(): string | undefined {
+    const places = Array.from({ length: PARTITIONS }, (): number[] => []);
+    for (const [at, partition] of this.#partitions.entries()) places[partition]?.push(at + 1);
+    const missing = this.#judge.missing(this.names, places);
+    return missing === undefined ? undefined : `of the changes of ${this.#tenant} in their order, ${missing}`;
+  }
+
+  #wrong(sentence: string): void {
+    this.#problem ??= sentence;
+  }
+
+  #placesOf(group: string, changes: readonly FullChange[]): number[] {
+    return changes.flatMap((change) => {
+      const place = this.#places.get(keyOf(change));
+      if (place === undefined) this.#wrong(`${group} is given ${nameOf(change)}, which never was`);
+      return place ?? [];
+    });
+  }
+
+  readonly #partitionOf = (place: number): number => this.#partitions[place - 1] ?? -1;
+
+  /** The place of the last change that a position is not before; -1 if there is no such group. */
+  #positionOf(group: string, partition: number): number {
+    const { journal, positions } = this.#stored();
+    const position = positions.positionOf(group, partition);
+    if (position === -1) return -1;
+    return this.#seqs.get(journal)?.findLast(({ seq }) => seq <= position)?.place ?? 0;
+  }
+}
+
+const keyOf = ({ id, version }: Version): string => `${id}/${version}`;
+const nameOf = ({ id, version }: Version): string => `version ${version} of ${id}`;
