@@ -115,6 +115,10 @@ export class SeenFrom implements Surroundings {
     return this.#system.lostAnswers;
   }
 
+  get isSlow(): boolean {
+    return this.#system.isSlow;
+  }
+
   get failovers(): number {
     return this.#system.failovers;
   }

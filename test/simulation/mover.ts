@@ -130,7 +130,7 @@ export class Mover {
   }
 
   #copiesOf({ redis, database, positions }: Servers): ReadonlyMap<string, GroupCopy> {
-    if (redis.isAway || this.#world.bug === 'copies-not-read') return new Map();
+    if (redis.isAway) return new Map();
     const groups = redis.groups(database.epoch);
     return new Map(
       this.#groups.names.flatMap((name) => {

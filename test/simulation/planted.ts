@@ -33,7 +33,5 @@ export const SYSTEM_BUGS = [
   'groups-begin-anew',
   /** A group whose tenant has moved goes on with what comes then. */
   'groups-skip-what-is-open',
-  /** A group whose tenant has moved goes on where the store has it, though Redis has it further on. */
-  'copies-not-read',
 ] as const;
 export type SystemBug = (typeof SYSTEM_BUGS)[number];

@@ -13,14 +13,11 @@ type Targeted = Operation & { readonly target: { readonly id: string } };
 export class Products {
   readonly #world: Surroundings;
   readonly #edges: () => readonly EdgeProcess[];
-  /** Two of many who write the same new product begin at one moment over different edges, and they alone write what others wait for. */
-  readonly #inPairs: boolean;
   #count = 0;
 
-  constructor(world: Surroundings, edges: () => readonly EdgeProcess[], inPairs: boolean) {
+  constructor(world: Surroundings, edges: () => readonly EdgeProcess[]) {
     this.#world = world;
     this.#edges = edges;
-    this.#inPairs = inPairs;
   }
 
   /** Products are written, changed or deleted at the same moment. New ones keep coming. */
@@ -51,21 +48,25 @@ export class Products {
     if (edge !== undefined) this.#send(edge, { id: type, operations: [marker], chance: choice, tenant });
   }
 
-  /** Many write one and the same new product, one shortly after the other, some of them together with what others have to wait for. */
+  /**
+   * Many write one and the same new product, one shortly after the other, some of them together with what others have to wait for. Where batches take
+   * long, those are two that begin at one moment over different edges.
+   */
   #rush(choice: Chance): void {
     this.#count += 1;
     const id = `rush${this.#count}`;
     const count = 4 + choice.below(5);
     const chance = new Chance(choice.below(2 ** 31));
+    const { isSlow } = this.#world;
     this.#world.note(`${count} requests write ${id} and p-stock`);
     for (let at = 0; at < count; at += 1) {
-      const isOfPair = this.#inPairs && at < 2;
+      const isOfPair = isSlow && at < 2;
       this.#world.time.after(isOfPair ? 0 : chance.below(40), () => {
         const token = `${id}.${at}`;
         const edges = this.#edges();
         const edge = isOfPair ? edges[at] : chance.of(edges);
         const operations = [upsert(id, 'products', { price: chance.below(10), [TOKEN]: token })];
-        if (this.#inPairs ? isOfPair : chance.percent(50)) operations.push(stock(token));
+        if (isSlow ? isOfPair : chance.percent(50)) operations.push(stock(token));
         if (edge !== undefined) this.#send(edge, { id: token, operations, chance });
       });
     }

@@ -34,6 +34,9 @@ import type { Surroundings } from './surroundings.ts';
 /** Of the sessions that write (`postgres/connect.ts`): how long one may stand still in a transaction, and wait for a lock. */
 const IDLE_MS = 2000;
 const LOCK_MS = 5000;
+/** Of a hundred batches so many take up to so many milliseconds between their locks and their commit; the others up to four. */
+const USUAL = [25, 60] as const;
+const SLOW = [60, 120] as const;
 /** How often the directory tells the version of the placements, changed or not, and how often it looks whether it has changed. */
 const TELL_EVERY = 10;
 const LOOK_MS = 500;
@@ -213,7 +216,7 @@ export class StoreProcess {
    * may take effect afterwards.
    */
   #run(items: readonly Item[], alone: boolean, isAway: boolean, ran: (ms: number, ran: Ran) => void): void {
-    const { chance, database, time, bug, lostAnswers } = this.#world;
+    const { chance, database, time, bug, lostAnswers, isSlow } = this.#world;
     if (isAway) {
       ran(300 + chance.below(500), { is: 'not-connected' });
       return;
@@ -230,7 +233,8 @@ export class StoreProcess {
     const batch = database.begin(items, alone, () => {
       // The server ends what stands still between two statements.
       time.after(IDLE_MS, () => end(1, this.#rollback(batch, unknown)));
-      this.process.after(chance.below(chance.percent(25) ? 60 : 4), () => {
+      const [share, most] = isSlow ? SLOW : USUAL;
+      this.process.after(chance.below(chance.percent(share) ? most : 4), () => {
         if (!this.#batches.has(batch)) return;
         if (!chance.percent(lostAnswers)) {
           end(1 + chance.below(8), this.#commit(batch) ?? lost);

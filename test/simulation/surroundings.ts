@@ -34,6 +34,8 @@ export interface Surroundings extends Servers {
   readonly tenants: readonly string[];
   /** Of a hundred statements so many lose their answer. */
   readonly lostAnswers: number;
+  /** Batches take longer than they do elsewhere. */
+  readonly isSlow: boolean;
   /** How often another copy of the database took over. */
   readonly failovers: number;
   /** Whose clients these are, and how often that tenant was moved to another journal. */

@@ -45,8 +45,11 @@ const GROUPS = ['one', 'two'];
 const FAR_GROUPS = ['far'];
 /** Every so many-th seed has two journals, and a tenant that moves between them. */
 const TWO_JOURNALS = 4;
-/** In every so many-th seed a batch begins while another one makes what it wants, and others write that before it ends. */
-const PAIRS = { every: 10, from: 3 };
+/**
+ * In every so many-th seed batches take long, and there are more processes: a batch begins while another one makes what it wants, and others write
+ * that before it ends.
+ */
+const SLOW = { every: 10, from: 3 };
 const KEPT_LINES = 400;
 const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** When faults stop, everything is delivered within this time. */
@@ -81,6 +84,7 @@ export class SystemWorld implements System {
   lostAnswers = LOST_ANSWERS;
   failovers = 0;
   readonly far: Far | undefined;
+  readonly isSlow: boolean;
   readonly products: Products;
   readonly clients: SimulatedClient[] = [];
   readonly #events: SystemEvents;
@@ -101,7 +105,8 @@ export class SystemWorld implements System {
     const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS }, moving);
     ({ database: this.database, positions: this.positions, judge: this.judge, redis: this.redis } = servers);
     this.#events = new SystemEvents(this, history.seed);
-    this.products = new Products(this, () => this.livingEdges, history.seed % PAIRS.every === PAIRS.from);
+    this.isSlow = history.seed % SLOW.every === SLOW.from;
+    this.products = new Products(this, () => this.livingEdges);
     if (moving === undefined) return;
     place = this.#placeOfFar(moving);
     this.far = this.#secondJournal(place, moving);
@@ -148,7 +153,7 @@ export class SystemWorld implements System {
 
   async run(): Promise<SystemTold> {
     this.#events.copy();
-    for (let count = 0; count < 2; count += 1) {
+    for (let count = this.isSlow ? 4 : 2; count > 0; count -= 1) {
       for (const { journal } of this.journals) this.startStore(journal);
       this.startEdge();
     }
