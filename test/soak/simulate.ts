@@ -60,7 +60,9 @@ async function many(): Promise<void> {
 }
 
 /** A counter for several workers. */
-const shared = (): Int32Array => new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+function shared(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+}
 
 /** Runs a part on a core of its own. */
 function inWorker(task: WorkerTask, heard: (told: WorkerTold) => void): Promise<void> {
