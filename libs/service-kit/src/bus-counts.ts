@@ -1,4 +1,4 @@
-/** Counters of a bus: plain numbers, so that counting costs nothing; a metrics reader collects them. */
+/** Counters of a bus: plain numbers, so that counting costs nothing; a metrics reader collects them, under their names. */
 export interface BusCounts {
   requests: number;
   replies: number;
@@ -11,7 +11,7 @@ export interface BusCounts {
   lateReplies: number;
   published: number;
   /** Messages received. */
-  received: number;
+  heard: number;
   /** Messages that were not JSON or broke their channel's schema. */
   malformed: number;
   /** Messages not published: over a limit, or no connection. */
@@ -31,7 +31,7 @@ export const newBusCounts = (): BusCounts => ({
   skewed: 0,
   lateReplies: 0,
   published: 0,
-  received: 0,
+  heard: 0,
   malformed: 0,
   unsent: 0,
   thrown: 0,

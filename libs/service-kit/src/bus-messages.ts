@@ -35,7 +35,7 @@ export function receiveText<Body>(
   text: string,
   handler: (body: Body) => void,
 ): void {
-  counts.received += 1;
+  counts.heard += 1;
   const body = parseOwnJson(text);
   if (body === undefined || !channel.body.test(body)) {
     counts.malformed += 1;

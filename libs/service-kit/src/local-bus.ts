@@ -186,7 +186,7 @@ class ConnectedLocalBus implements LocalBus {
       bus: this,
       pattern: inJournal(channel.pattern({}), journal).split('.'),
       take: (text, subject, deadline, reply) => {
-        this.counts.received += 1;
+        this.counts.heard += 1;
         inHand += 1;
         void work(text, subject, deadline).then((outcome) => {
           inHand -= 1;

@@ -117,7 +117,7 @@ export class NatsResponder<Request, Reply> implements Responder {
   }
 
   #take(message: Msg): void {
-    this.#counts.received += 1;
+    this.#counts.heard += 1;
     this.#inHand += 1;
     // The subject and the headers are views into the library's reading buffer, so everything is read before the first await.
     void this.#work(message).catch((err: unknown) => {

@@ -76,7 +76,7 @@ export async function startJssocketEdge(
   const liveCores: LiveCores = new LiveCores({ bus, wheel, tenant, tag, rotation, cores: () => routing.cores });
   const feed = rules.length === 0 ? undefined : openFeeds({ bus, onThrown: (err) => log.error('the bridge failed', { err }) });
 
-  const counts: JssocketCounts = { requested: 0, requestedAgain: 0, abandoned: 0, droppedAnswers: 0, denied: 0, ignored: 0 };
+  const counts: JssocketCounts = { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 };
   const { publicMayNotify, onlyOwnGroup, callbackOnDenial, maxPerUser, maxPublic, pingIntervalMs, recheckMs } = config;
   const ofSession = {
     tenant,

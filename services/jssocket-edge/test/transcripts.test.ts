@@ -10,7 +10,7 @@ const protocol = jssocketProtocol({
   tag: '0123abcd',
   rotation: new Rotation(),
   policy: { publicMayNotify: true, onlyOwnGroup: false, callbackOnDenial: false, maxPerUser: undefined, maxPublic: undefined },
-  counts: { requested: 0, requestedAgain: 0, abandoned: 0, droppedAnswers: 0, denied: 0, ignored: 0 },
+  counts: { asked: 0, askedAgain: 0, abandoned: 0, swallowed: 0, denied: 0, ignored: 0 },
   trusted: false,
   recheckMs: 0,
   pingIntervalMs: 20_000,

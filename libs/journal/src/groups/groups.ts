@@ -204,7 +204,7 @@ export class Groups {
   #deliver({ member, batch, changes, shared }: Extract<GroupsEffect, { do: 'deliver' }>): void {
     const handler = this.#members.get(member)?.handler;
     if (handler === undefined) return;
-    this.stats.delivered += changes.length;
+    this.stats.given += changes.length;
     let confirmed = false;
     handler.batch(changes, () => this.#handle({ kind: 'ack', member, batch, confirmed }), shared);
     confirmed = true;

@@ -43,6 +43,7 @@ export const GROUP_TIMES: GroupTimes = {
 /** Maximum in flight of one partition, and of one member over all its partitions. */
 export const GROUP_WINDOW = { partitionItems: 256, partitionBytes: 1024 * 1024, memberItems: 2048, memberBytes: 4 * 1024 * 1024 } as const;
 
+/** Their names are those of metrics. */
 export interface GroupStats {
   joined: number;
   left: number;
@@ -53,7 +54,7 @@ export interface GroupStats {
   /** Members that did not confirm in time during a hand-over: their sockets were closed. */
   drainTimeouts: number;
   /** Changes delivered to members. */
-  delivered: number;
+  given: number;
   /** Changes that were unconfirmed when their partition was lost: the next owner delivers them again. */
   unconfirmed: number;
   /** Positions older than the journal's retention. */
@@ -70,7 +71,7 @@ export const newGroupStats = (): GroupStats => ({
   released: 0,
   fenced: 0,
   drainTimeouts: 0,
-  delivered: 0,
+  given: 0,
   unconfirmed: 0,
   gaps: 0,
   redisFailures: 0,

@@ -15,15 +15,15 @@ export interface Policy {
   readonly maxPublic: number | undefined;
 }
 
-/** Counters of the sessions, in addition to the driver's. */
+/** Counters of the sessions, in addition to the driver's. Their names are those of metrics. */
 export type JssocketCounts = {
   /** Events sent to a first core, and those sent to another one. */
-  requested: number;
-  requestedAgain: number;
+  asked: number;
+  askedAgain: number;
   /** Logins not answered in time. */
   abandoned: number;
   /** Late second answers that were dropped. */
-  droppedAnswers: number;
+  swallowed: number;
   /** Events that the sender was not allowed to send. */
   denied: number;
   /** Invalid events of cores and publishers. */

@@ -210,7 +210,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (!this.#listeningForCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
     this.#listeningForCores = true;
     if (step.kind === 'request') {
-      counts.requested += 1;
+      counts.asked += 1;
       effects.push(...this.#bus.logIn(step.core, this.#id, step.data));
     }
     return effects;
@@ -335,7 +335,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     if (!this.#client) return [];
     const changes = group !== this.#group;
     if (!this.#login.answered(changes, at)) {
-      counts.droppedAnswers += 1;
+      counts.swallowed += 1;
       return [];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'clear-timer', name: 'login' }];
@@ -362,7 +362,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   }
 
   #again(at: number): Effects {
-    this.#settings.counts.requestedAgain += 1;
+    this.#settings.counts.askedAgain += 1;
     return this.#advance(this.#login.retry(at));
   }
 
@@ -380,7 +380,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       case 'login': {
         const before = this.#login.requestedCore;
         const effects = this.#advance(this.#login.look(at));
-        if (this.#login.requestedCore !== before) this.#settings.counts.requestedAgain += 1;
+        if (this.#login.requestedCore !== before) this.#settings.counts.askedAgain += 1;
         return effects;
       }
       // The client's edge does not answer: treated like an unknown client.
