@@ -20,7 +20,6 @@ const LONG = 200;
 const BEGIN: Partial<Record<SystemBug, number>> = {
   'heads-without-chain': 12,
   'epoch-unnoticed': 21,
-  'no-fence-check': 168,
   'read-after-lock': 273,
 };
 

@@ -23,9 +23,12 @@ interface Topics {
 const parts = new AsyncDisposableStack();
 let system: System;
 let other: Awaited<ReturnType<System['startEdge']>>;
+/** Logged in before the clients of all tests are: it does not wait and try again, as they do, when logins are many. */
+let writer: Client;
 before(async () => {
   system = parts.use(await startSystem({ edge: AS_BY_DEFAULT }));
   other = await system.startEdge();
+  writer = parts.use(await Client.open(system.edge.url, 'admin'));
 });
 after(() => parts.disposeAsync());
 
@@ -151,7 +154,6 @@ suite('a client of the real edge', { concurrency: true }, () => {
     const last = () => reports.at(-1);
     await until('the page is connected', () => last()?.state === 'open', { seen: last });
     await tab.hide();
-    using writer = await Client.open(system.edge.url, 'admin');
     let name = 0;
     const write = async (): Promise<number> => {
       name += 1;
