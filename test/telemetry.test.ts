@@ -147,11 +147,16 @@ test('one write is one trace, from the frame of the client through NATS and Post
     assert.equal(JSON.stringify(trace).includes(secret), false, 'no payload and no secret in a trace');
 
   const exposed = new Set<string>();
+  const named = new Set<string>();
   const runner = stack.use(await startService({ name: 'saga-runner', env }));
   for (const service of [store, hiro, runner]) {
     const text = await (await fetch(service.metricsUrl)).text();
     for (const [, name = ''] of text.matchAll(/^([a-z_]+)(?:\{| )/gm)) exposed.add(name);
+    for (const [, name = ''] of text.matchAll(/^# TYPE ([a-z_]+) (?:counter|gauge)$/gm)) named.add(name);
   }
+  // Dashboards of others use them: a name may come, and none may change or go.
+  const promised = readFileSync(join(root, 'infra/telemetry/metrics.txt'), 'utf8').trim().split('\n');
+  assert.deepEqual([...named].sort(), promised, 'the names of counters and gauges are those of infra/telemetry/metrics.txt');
   const dashboard = JSON.parse(readFileSync(join(root, 'infra/telemetry/dashboard.json'), 'utf8'));
   const alerts = parse(readFileSync(join(root, 'infra/telemetry/alerts.yml'), 'utf8'));
   const expressions: string[] = [
