@@ -84,6 +84,13 @@ test('a transaction whose connection ends at any moment fails as a whole, and th
   assert.deepEqual(uncaught, []);
 });
 
+/** The next work gets a new connection. */
+async function servesAgain(transactions: Transactions): Promise<void> {
+  assert.equal(await transactions.run(async (connection) => (await connection`select 1`).count), 1);
+  await settled();
+  await transactions.end();
+}
+
 test('work that goes on after its connection has ended sends nothing on it', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     for (let times = 0; times < 20; times += 1) {
@@ -98,15 +105,13 @@ test('work that goes on after its connection has ended sends nothing on it', asy
         }
       });
       await assert.rejects(work, ConnectionLost);
-      assert.equal(await transactions.run(async (connection) => (await connection`select 1`).count), 1);
-      await settled();
-      await transactions.end();
+      await servesAgain(transactions);
     }
   });
   assert.deepEqual(uncaught, []);
 });
 
-test('so it is over TLS, where the library sends the statements of a batch', async () => {
+test('over TLS, where the library sends the statements of a batch, one that fails beside another one is no uncaught error', async () => {
   await using parts = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-lost-'));
   parts.defer(() => rmSync(folder, { recursive: true, force: true }));
@@ -130,9 +135,7 @@ test('so it is over TLS, where the library sends the statements of a batch', asy
         }
       });
       await assert.rejects(work, isPassing);
-      assert.equal(await transactions.run(async (connection) => (await connection`select 1`).count), 1);
-      await settled();
-      await transactions.end();
+      await servesAgain(transactions);
     }
   }
   assert.deepEqual(uncaught, []);

@@ -1,5 +1,4 @@
 /** Requests of saga-edge: to call an HTTP script, and to start a run now. */
-
 import { randomBytes } from 'node:crypto';
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';

@@ -6,7 +6,7 @@ import type { Transactions } from '../postgres/transactions.ts';
 /** Tables with data of a tenant; all are empty for a new tenant. */
 const DATA = ['element', 'journal', 'consumer_group', 'content', 'series_value'] as const;
 
-/** The number of these tables that contain rows of a tenant. */
+/** Whether any of these tables has a row of a tenant. */
 export async function hasData(sql: Pick<Connection, 'unsafe'>, tenant: string): Promise<boolean> {
   for (const table of DATA) {
     const [row] = await sql.unsafe(`select 1 from ${table} where tenant = $1 limit 1`, [tenant]);

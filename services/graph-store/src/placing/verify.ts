@@ -27,20 +27,18 @@ const SUMS: Readonly<Record<string, string>> = {
 export async function verify({ tenant, from, to }: Move, { copied }: Pick<Arrival, 'copied'>): Promise<void> {
   const { changed, expiry, sums, changes } = await from.run(async (sql) => {
     await sql`begin isolation level repeatable read read only`;
-    try {
-      const ids = only(
-        await sql<{ ids: string }[]>`
-          select coalesce(json_agg(distinct element), '[]')::text as ids from journal where tenant = ${tenant} and seq > ${copied}`,
-      ).ids;
-      // A value that expires meanwhile may be deleted on one side only.
-      const until = String(Date.now() + 600_000);
-      const kept = only(
-        await sql<{ count: number }[]>`select count(*) as count from journal where tenant = ${tenant} and seq <= ${copied}`,
-      ).count;
-      return { changed: ids, expiry: until, sums: await sumsIn(sql, tenant, ids, until), changes: kept };
-    } finally {
-      await sql`commit`;
-    }
+    const ids = only(
+      await sql<{ ids: string }[]>`
+        select coalesce(json_agg(distinct element), '[]')::text as ids from journal where tenant = ${tenant} and seq > ${copied}`,
+    ).ids;
+    // A value that expires meanwhile may be deleted on one side only.
+    const until = String(Date.now() + 600_000);
+    const kept = only(
+      await sql<{ count: number }[]>`select count(*) as count from journal where tenant = ${tenant} and seq <= ${copied}`,
+    ).count;
+    const found = await sumsIn(sql, tenant, ids, until);
+    await sql`commit`;
+    return { changed: ids, expiry: until, sums: found, changes: kept };
   });
   const [copies, numbers] = await to.run(async (sql) => [
     await sumsIn(sql, tenant, changed, expiry),

@@ -1,5 +1,4 @@
 /** HTTP scripts under `/requests/NAME`, and manual runs: everything that needs a runner (Saga protocol page, 6.5 and 6.6). */
-
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { Json } from '@polyedge/query/json';
 import { encodeBody } from '@polyedge/saga/body';

@@ -109,7 +109,7 @@ function workOf(
   }
 }
 
-// biome-ignore lint/correctness/useYield: it ends before it asks.
+// biome-ignore lint/correctness/useYield: it fails before it makes a call
 function* unknown(type: string): Work {
   return failed('invalid', `unknown type "${type}"`);
 }
