@@ -107,7 +107,7 @@ export const settings = {
     min: 1000,
     max: 1_000_000_000,
     unit: 'changes',
-    doc: 'A HIRO group that is further behind is deleted, even if it has members.',
+    doc: 'A HIRO group that is further behind is deleted, even if it has members. Changes older than the group do not count.',
   }),
   sweepMs: duration({ default: 60_000, min: 500, max: 3_600_000, doc: 'Interval between removals of expired data.' }),
   maxBlobBytes: integer({ default: 100 * 1024 * 1024, min: 1024, max: 2_000_000_000, unit: 'bytes', doc: 'The largest blob.' }),

@@ -81,7 +81,8 @@ async function takeGroups(sql: Connection, { tenant, run }: Move, groups: string
     with g as materialized (
       select * from json_to_recordset(${groups}::text::json) as g(name text, created_on timestamptz, partitions integer, positions json)),
     made as (
-      insert into consumer_group (tenant, name, created_on) select ${tenant}, name, created_on from g returning id, name)
+      insert into consumer_group (tenant, name, created_on, began_at)
+      select ${tenant}, name, created_on, seq from g cross join sequencer returning id, name)
     insert into group_position (consumer_group, partition, position)
     select made.id, slot % i.partitions, min(coalesce(
       (select s.now from arrival_seq s where s.tenant = ${tenant} and s.was <= (p ->> 'position')::bigint order by s.was desc limit 1), a.floor))

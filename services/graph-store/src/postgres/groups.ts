@@ -23,7 +23,7 @@ import type { Transactions } from './transactions.ts';
 export interface GroupLimits {
   /** A group without members is deleted after this time. */
   readonly idleMs: number;
-  /** A group with a larger lag is deleted, even if it has members. */
+  /** A group with a larger lag is deleted, even if it has members. Changes older than the group do not count. */
   readonly maxLag: number;
 }
 
@@ -67,7 +67,7 @@ export class GroupPositions {
       const now = await rangeOf(sql);
       const [counted] = await sql<{ count: number }[]>`select count(*) as count from consumer_group where tenant = ${tenant}`;
       const [made] = await sql<{ id: number }[]>`
-        insert into consumer_group (tenant, name) values (${tenant}, ${name}) on conflict do nothing returning id`;
+        insert into consumer_group (tenant, name, began_at) values (${tenant}, ${name}, ${now.seq}) on conflict do nothing returning id`;
       if (made !== undefined) {
         // Concurrent callers may both pass: the limit protects against abuse and is not exact.
         if ((counted?.count ?? 0) >= MAX_GROUPS) {
@@ -163,7 +163,8 @@ export class GroupPositions {
       if (!removed.ok) return removed;
       const { name } = removed.value;
       const now = await rangeOf(sql);
-      const [made] = await sql<{ id: number }[]>`insert into consumer_group (tenant, name) values (${tenant}, ${name}) returning id`;
+      const [made] = await sql<{ id: number }[]>`
+        insert into consumer_group (tenant, name, began_at) values (${tenant}, ${name}, ${now.seq}) returning id`;
       if (made === undefined) throw new Error('a group that was inserted has no id');
       const position = to === 'largest' ? now.seq : Math.max(0, now.oldest - 1);
       await begin(sql, made.id, this.#partitions, position);
@@ -201,7 +202,8 @@ export class GroupPositions {
       delete from consumer_group where touched_on < now() - ${idleMs} * interval '1 millisecond' returning name`;
     const behind = await this.#sql<{ name: string }[]>`
       delete from consumer_group where id in (
-        select consumer_group from group_position, sequencer where position < sequencer.seq - ${maxLag}
+        select id from consumer_group c join group_position p on p.consumer_group = c.id cross join sequencer
+        where greatest(p.position, c.began_at) < sequencer.seq - ${maxLag}
       ) returning name`;
     this.stats.expired += idle.length;
     this.stats.overLag += behind.length;
