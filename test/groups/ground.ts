@@ -8,6 +8,8 @@ import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 import { login } from '../../services/hiro-edge/test/system.ts';
 import { ADMINS, acmeAdmin, PLACED, SECOND } from '../journals/system.ts';
+import type { Takeover } from './model.ts';
+import { now } from './time.ts';
 
 export interface Ground extends AsyncDisposable {
   readonly redis: RunningServer;
@@ -20,7 +22,15 @@ export interface Ground extends AsyncDisposable {
   /** The journals between which the organization moves, with their databases; `main` first. Empty: it stays. */
   readonly journals: ReadonlyMap<string, string>;
   /** The changes of a type in the order of their journal, by the count of whoever wrote them. */
-  truth(type: string): Promise<readonly { readonly n: number; readonly element: string }[]>;
+  truth(type: string): Promise<readonly Written[]>;
+  /** When partitions of groups got an owner, in every journal. */
+  takeovers(): Promise<readonly Takeover[]>;
+}
+
+export interface Written {
+  readonly n: number;
+  readonly element: string;
+  readonly partition: number;
 }
 
 /** The organization that moves. */
@@ -45,6 +55,8 @@ export async function startGround(moves: boolean, confirmMs = 2000): Promise<Gro
   const { username, password } = ADMINS.default;
   const admin = { POLYEDGE_ADMIN_USERNAME: username, POLYEDGE_ADMIN_PASSWORD: password };
   const store = parts.use(await startService({ name: 'graph-store', env: { ...common, ...databases, ...admin } }));
+  const databaseUrls = [main, ...(second === undefined ? [] : [second])].map(({ url }) => url);
+  await Promise.all(databaseUrls.map((url) => withDatabase(url, recordTakeovers)));
   const startEdge = () => startService({ name: 'hiro-edge', env: { ...common, HIRO_CONFIRM_MS: String(confirmMs) } });
   const [steady, frail] = await Promise.all([startEdge(), startEdge()]);
   parts.use(steady);
@@ -65,21 +77,48 @@ export async function startGround(moves: boolean, confirmMs = 2000): Promise<Gro
     token,
     journals: new Map(second === undefined ? [] : [['main', main.url] as const, [SECOND, second.url] as const]),
     async truth(type) {
-      const found = await Promise.all([main, ...(second === undefined ? [] : [second])].map(({ url }) => changesOf(url, type)));
+      const found = await Promise.all(databaseUrls.map((url) => changesOf(url, type)));
       const [rows = [], ...others] = found.filter((each) => each.length > 0);
       if (others.length > 0) throw new Error('changes are in two journals');
       return rows;
     },
+    takeovers: async () => (await Promise.all(databaseUrls.map((url) => withDatabase(url, takeoversOf)))).flat(),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
 
-async function changesOf(url: string, type: string): Promise<readonly { readonly n: number; readonly element: string }[]> {
+const changesOf = (url: string, type: string): Promise<readonly Written[]> =>
+  withDatabase(url, async (sql) => {
+    const rows = await sql<{ n: string; element: string; partition: number }[]>`
+      select attributes ->> '/n' as n, element, slot % (select partitions from journal_identity) as partition
+      from journal where type = ${type} order by seq`;
+    return rows.map(({ n, element, partition }) => ({ n: Number(n), element, partition }));
+  });
+
+/** A fence is raised when a partition gets an owner, and by nothing else. */
+async function recordTakeovers(sql: postgres.Sql): Promise<void> {
+  await sql.unsafe(`
+    create table takeover (taken_on timestamptz not null default clock_timestamp(), partition smallint not null);
+    create function record_takeover() returns trigger language plpgsql as $$ begin
+      insert into takeover (partition) values (new.partition);
+      return null;
+    end $$;
+    create trigger recorded after update on group_position for each row when (new.fence > old.fence) execute function record_takeover()`);
+}
+
+async function takeoversOf(sql: postgres.Sql): Promise<readonly Takeover[]> {
+  const asked = now();
+  const [clock] = await sql<{ wall: number }[]>`select (extract(epoch from clock_timestamp()) * 1000)::float8 as wall`;
+  const offset = (asked + now()) / 2 - (clock?.wall ?? 0);
+  const rows = await sql<{ wall: number; partition: number }[]>`
+    select (extract(epoch from taken_on) * 1000)::float8 as wall, partition from takeover`;
+  return rows.map(({ wall, partition }) => ({ at: wall + offset, partition }));
+}
+
+async function withDatabase<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    const rows = await sql<{ n: string; element: string }[]>`
-      select attributes ->> '/n' as n, element from journal where type = ${type} order by seq`;
-    return rows.map(({ n, element }) => ({ n: Number(n), element }));
+    return await work(sql);
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -96,7 +96,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
         atLeast: 2,
         decided: (to, when) => {
           incidents.push({ kind: 'moved', ...when });
-          note(`moved to ${to}`);
+          note(`moved to ${to}, decided before ${((when.before - began) / 1000).toFixed(1)} s`);
         },
       })
     : undefined;
@@ -180,7 +180,7 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   note('stop writing');
   await writer.end();
   await toAndFro?.stop();
-  const expected = (await ground.truth(TYPE)).map(({ n, element }) => ({ seq: n, element }));
+  const expected = (await ground.truth(TYPE)).map(({ n, ...rest }) => ({ seq: n, ...rest }));
   const newest = new Map<string, number>();
   for (const { seq, element } of expected) {
     if (seq <= (newest.get(element) ?? 0)) throw new Error(`write ${seq} of ${element} took effect after a later one`);
@@ -197,10 +197,16 @@ export async function torture({ seed, rounds, pauseMs, moves = false, report }: 
   await pause(500);
   lateness.disable();
   // Four processes of this machine take part in what is measured.
-  const verdict = judge(expected, deliveries, incidents, (4 * lateness.max) / 1e6);
-  for (const { seq, by, confirmedAt, again, againAt } of verdict.unexplained.slice(0, 20)) {
+  const verdict = judge(expected, deliveries, incidents, await ground.takeovers(), (4 * lateness.max) / 1e6);
+  for (const { seq, by, confirmedAt, again, againAt, taken } of verdict.unexplained.slice(0, 20)) {
     const seconds = (at: number): string => `${((at - began) / 1000).toFixed(2)} s`;
     report(`write ${seq} was confirmed by ${by} at ${seconds(confirmedAt)} and came again to ${again} at ${seconds(againAt)}`);
+    const given = deliveries.filter((delivery) => delivery.seq === seq);
+    report(
+      `  given ${given.map(({ member, at, answeredAt = 0 }) => `${member} ${seconds(at)} confirmed ${seconds(answeredAt)}`).join(', ')}`,
+    );
+    const near = taken.filter((at) => at >= confirmedAt - 10_000 && at <= againAt);
+    report(`  taken over ${near.map(seconds).join(', ')}`);
   }
   if (verdict.missing.length > 0) {
     // The state, for diagnosis.
