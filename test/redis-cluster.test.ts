@@ -1,9 +1,13 @@
 /** A Redis Cluster: the keys of partitions and groups are on several servers, and stay in use when one of them is replaced. Everybody has its own rights. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { GroupRedis } from '@polyedge/journal/group-redis';
 import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
-import { connectRedis } from '@polyedge/journal/redis';
+import { connectRedis, primariesOf } from '@polyedge/journal/redis';
+import { makeCertificates } from '@polyedge/testkit/certificates';
 import { startRedisCluster } from '@polyedge/testkit/servers/redis-cluster';
 import { until } from '@polyedge/testkit/until';
 import { redisAcl } from '../infra/redis/users.ts';
@@ -89,4 +93,35 @@ test('partitions on three servers are written and read together, after one was k
     (await hot.states(PARTITIONS)).map(({ last }) => last),
     partitions.map(() => 0),
   );
+});
+
+test('a cluster is reached over TLS, every server of it, and none with a certificate of another authority', async () => {
+  await using parts = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'polyedge-tls-'));
+  parts.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const ours = makeCertificates(folder, 'ours');
+  const foreign = makeCertificates(folder, 'foreign');
+  const cluster = parts.use(await startRedisCluster(ours));
+  const connectTrusting = (authority: string, problems: string[]) => {
+    const client = connectRedis({
+      url: `${cluster.url}&cafile=${authority}`,
+      name: 'test',
+      onError: (error) => problems.push(`${error.message} ${error.cause ?? (error as { lastNodeError?: Error }).lastNodeError ?? ''}`),
+    });
+    parts.defer(() => client.disconnect());
+    return client;
+  };
+  const problems: string[] = [];
+  const redis = connectTrusting(ours.ca, problems);
+  const hot = new HotJournal(redis, 'one');
+  await until('the cluster takes commands', async () => (await hot.claim(0, 1)).is === 'claimed', { mayThrow: true });
+  for (let partition = 0; partition < PARTITIONS; partition += 1) assert.equal((await hot.claim(partition, 1)).is, 'claimed');
+  assert.equal(primariesOf(redis).length, 3);
+  await until('keys are on every server', async () => (await cluster.command('DBSIZE')).every((size) => Number(size) > 0));
+  assert.deepEqual(problems, []);
+
+  const refused: string[] = [];
+  const other = new HotJournal(connectTrusting(foreign.ca, refused), 'one');
+  await until('the certificate is refused', () => refused.some((problem) => /certificate/.test(problem)), { seen: () => refused });
+  await assert.rejects(other.claim(0, 1));
 });

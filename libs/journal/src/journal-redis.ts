@@ -3,20 +3,30 @@ import { MAIN } from '@polyedge/contracts/journal';
 import { journalUrls } from '@polyedge/service-kit/journal-urls';
 import { connectRedis, type Redis } from './redis.ts';
 
+/** Different errors that are reported between two successful connections. */
+const MAX_REPORTED = 16;
+
 export class JournalRedis {
   readonly #url: string;
   readonly #urls: ReadonlyMap<string, string>;
   readonly #name: string;
+  readonly #onProblem: (sentence: string) => void;
   readonly #connections = new Map<string, Redis>();
 
   /**
    * Throws `CannotStart` with the mistake in the settings.
    * @param name shown in CLIENT LIST
+   * @param onProblem told why a server is not reached, for the log: each reason once until a connection succeeds
    */
-  constructor({ redisUrl, redisJournals }: { readonly redisUrl: string; readonly redisJournals: string | undefined }, name: string) {
+  constructor(
+    { redisUrl, redisJournals }: { readonly redisUrl: string; readonly redisJournals: string | undefined },
+    name: string,
+    onProblem: (sentence: string) => void = () => {},
+  ) {
     this.#url = redisUrl;
     this.#urls = journalUrls('POLYEDGE_REDIS_JOURNALS', redisJournals, ['redis', 'rediss']);
     this.#name = name;
+    this.#onProblem = onProblem;
   }
 
   /** Connects on first use. */
@@ -25,7 +35,14 @@ export class JournalRedis {
     const key = own === undefined ? MAIN : journal;
     const known = this.#connections.get(key);
     if (known !== undefined) return known;
-    const redis = connectRedis({ url: own ?? this.#url, name: this.#name, onError: () => {} });
+    const reported = new Set<string>();
+    const onError = ({ message }: Error): void => {
+      if (reported.has(message) || reported.size === MAX_REPORTED) return;
+      reported.add(message);
+      this.#onProblem(`the Redis of journal ${key} is not reached: ${message}`);
+    };
+    const redis = connectRedis({ url: own ?? this.#url, name: this.#name, onError });
+    redis.on('ready', () => reported.clear());
     this.#connections.set(key, redis);
     return redis;
   }

@@ -1,6 +1,17 @@
 /** The connection to Redis. Commands fail at once while it is down, instead of filling a queue: callers handle the failure. */
 import { readFileSync } from 'node:fs';
-import { Cluster, Redis as OneServer, type RedisOptions } from 'ioredis';
+import type { Socket } from 'node:net';
+import { AbstractConnector, Cluster, Redis as OneServer, type RedisOptions } from 'ioredis';
+
+/**
+ * ioredis ends a connection without listening for its errors any more: over TLS the server's alert about a handshake that was cut short would
+ * end the process. Replaced for all connections, since those to the nodes of a cluster and to Sentinels are made inside the library.
+ */
+const { disconnect } = AbstractConnector.prototype;
+AbstractConnector.prototype.disconnect = function disconnectQuietly(this: { readonly stream?: Socket } & AbstractConnector): void {
+  this.stream?.on('error', () => {});
+  disconnect.call(this);
+};
 
 /** A connection to one server, or one to each primary of a cluster. All keys of a command to a cluster are in one slot. */
 export type Redis = OneServer | Cluster;
@@ -26,6 +37,8 @@ export function connectRedis({ url, name, onError }: RedisSettings): Redis {
   const options = optionsOf(name, authority === null ? {} : { tls: { ca: readFileSync(authority, 'utf8') } });
   const redis = nodes.length > 0 ? throughNodes(target, nodes, options) : oneServer(target, sentinels, options);
   redis.on('error', onError);
+  // The cluster's own error says only that no node was reached.
+  redis.on('node error', onError);
   return redis;
 }
 

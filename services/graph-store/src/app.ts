@@ -34,7 +34,7 @@ export async function start(config: Config<typeof settings>, context: ServiceCon
   }
 
   const bus = await connectBus(config, context);
-  const redis = new JournalRedis(config, name);
+  const redis = new JournalRedis(config, name, (sentence) => context.log.warn(sentence));
   const parts = prepared.map(
     (journal) => new JournalPart({ ...journal, config, context, redis: redis.of(journal.place.name), bus: busOf(bus, journal.place.name) }),
   );

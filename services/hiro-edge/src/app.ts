@@ -55,7 +55,7 @@ export async function startHiroEdge(
   clock: Clock = systemClock,
 ): Promise<HiroEdge> {
   const { log, metrics } = context;
-  const redis = new JournalRedis(config, `hiro-edge-${context.instance}`);
+  const redis = new JournalRedis(config, `hiro-edge-${context.instance}`, (sentence) => log.warn(sentence));
   const groups = new JournalGroups(bus, redis, {
     edge: context.instance,
     onOpened: (opened, journal) => reportGroups(metrics, opened, journal),

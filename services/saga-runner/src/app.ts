@@ -34,7 +34,7 @@ const CHAIN_MS = 10_000;
 export async function startRunner(config: Config<RunnerSettings>, context: ServiceContext, bus: Bus): Promise<Running> {
   const { log, metrics, instance } = context;
   const tenants = config.tenants.split(',').map((name) => name.trim());
-  const redisOf = new JournalRedis(config, `saga-runner-${instance}`);
+  const redisOf = new JournalRedis(config, `saga-runner-${instance}`, (sentence) => log.warn(sentence));
   const redis = redisOf.of(MAIN);
   const groups = new JournalGroups(bus, redisOf, {
     edge: instance,

@@ -8,7 +8,7 @@ import type { RunningServer } from './server-process.ts';
 export interface RedisCluster extends AsyncDisposable {
   /** All servers; which of them are primaries changes. */
   readonly servers: readonly RunningServer[];
-  /** Of one of them, with the others in the form that our settings have. */
+  /** Of one of them, with the others in the form that our settings have. With certificates it uses TLS, without naming the authority. */
   readonly url: string;
   /** Gives every server a command. */
   command(...command: readonly string[]): Promise<readonly string[]>;
@@ -24,16 +24,35 @@ const SLOTS = 16_384;
 const NODE_TIMEOUT_MS = 1000;
 const ANSWER_MS = 20_000;
 
-/** Starts six servers, which anybody may ask, and makes them a cluster; resolves when it takes commands. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+/** Paths of PEM files. */
+export interface ClusterCertificates {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Starts six servers, which anybody may ask, and makes them a cluster; resolves when it takes commands.
+ * @param certificates the servers use TLS among themselves, and offer it to clients on a port of its own
+ */
+export async function startRedisCluster(certificates?: ClusterCertificates): Promise<RedisCluster> {
   await using parts = new AsyncDisposableStack();
   const servers = await Promise.all(
     Array.from({ length: 2 * PRIMARIES }, async () => {
       const bus = await freePort();
-      const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-port', String(bus)];
+      const secure = certificates === undefined ? undefined : await secureArgs(certificates);
+      const args = [
+        ...(secure?.args ?? []),
+        '--cluster-enabled',
+        'yes',
+        '--cluster-node-timeout',
+        String(NODE_TIMEOUT_MS),
+        '--cluster-port',
+        String(bus),
+      ];
       // A replica that was only just made may be behind, and is better than none.
       const server = parts.use(await startRedis({ args: [...args, '--cluster-replica-validity-factor', '0'] }));
-      return { server, bus };
+      return { server, bus, port: secure?.port ?? server.port };
     }),
   );
   const all = servers.map(({ server }) => server);
@@ -46,7 +65,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     await ask(server, 'CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
     await ask(server, 'CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1));
   }
-  for (const { server, bus } of servers.slice(1)) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(server.port), String(bus));
+  for (const { port, bus } of servers.slice(1)) await ask(first, 'CLUSTER', 'MEET', '127.0.0.1', String(port), String(bus));
   await until(
     'all servers know each other',
     async () => {
@@ -74,10 +93,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
   await whole();
   const kept = parts.move();
-  const [one, ...others] = all.map(({ port }) => `127.0.0.1:${port}`);
+  const [one, ...others] = servers.map(({ port }) => `127.0.0.1:${port}`);
   return {
     servers: all,
-    url: `redis://${one}?${others.map((address) => `cluster=${address}`).join('&')}`,
+    url: `${certificates === undefined ? 'redis' : 'rediss'}://${one}?${others.map((address) => `cluster=${address}`).join('&')}`,
     whole,
     command: (...command) => Promise.all(all.map((server) => ask(server, ...command))),
     async primaries() {
@@ -95,6 +114,12 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+async function secureArgs({ ca, cert, key }: ClusterCertificates): Promise<{ readonly port: number; readonly args: readonly string[] }> {
+  const port = await freePort();
+  const files = ['--tls-ca-cert-file', ca, '--tls-cert-file', cert, '--tls-key-file', key, '--tls-auth-clients', 'no'];
+  return { port, args: ['--tls-port', String(port), ...files, '--tls-cluster', 'yes', '--tls-replication', 'yes'] };
 }
 
 /** Asks one server, whatever the others think of it. Answers a text, or rejects with the server's error. */
