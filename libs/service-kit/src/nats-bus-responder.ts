@@ -14,6 +14,7 @@ import type { RequestContext, Responder } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import type { BusCounts } from './bus-counts.ts';
 import {
+  bytesOf,
   DEADLINE,
   DEFAULT_DEADLINE_MS,
   encodeBody,
@@ -186,7 +187,7 @@ export class NatsResponder<Request, Reply> implements Responder {
       this.#replyFailure(to, UNENCODABLE);
       return;
     }
-    const bytes = Buffer.from(text);
+    const bytes = bytesOf(text);
     if (bytes.length <= PART_BYTES) {
       this.#outgoing.publish(to, bytes);
       return;

@@ -13,6 +13,7 @@ import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
 import { Outgoing } from './nats-bus-outgoing.ts';
+import './nats-bus-large-messages.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
 import { leaveSilentServers } from './nats-bus-silence.ts';

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import type { Operation } from '@polyedge/contracts/bus/graph';
+import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
+import type { RequestOf } from '@polyedge/contracts/channel';
+import { restoreGiven } from '@polyedge/contracts/given-attributes';
 import { until } from '@polyedge/testkit/until';
 import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
 
@@ -55,6 +57,22 @@ test('a large value is stored, journaled and undone as it came', async () => {
   );
   const [row] = await store.sql<{ attributes: object }[]>`select attributes from element where tenant = ${TENANT} and id = ${id}`;
   assert.deepEqual(row?.attributes, { kept: 1, value: 'small' });
+});
+
+test('a caller that restores what it gave gets the rest of a large element; another one, also for the same request, all of it', async () => {
+  const id = freshId('big');
+  await store.done({ op: 'create', type: 'test/Thing', id, attributes: { kept: 1 } });
+  const value = large();
+  const request = requestOf({ op: 'update', target: { id }, set: { value } });
+  const body = { defaultScope: 'scope', requests: [request] };
+  const resultOf = async (message: RequestOf<typeof graphMutate>) => {
+    const reply = await store.bus.request(graphMutate, graphMutate.subject({ tenant: TENANT }), message, { timeoutMs: 30_000 });
+    assert.ok(reply.ok && reply.value.outcomes[0]?.ok === true, JSON.stringify(reply));
+    return reply.value.outcomes[0].value;
+  };
+  const rest = await resultOf({ restores: true, ...body });
+  assert.deepEqual(rest.operations[0]?.elements[0]?.attributes, { kept: 1 });
+  assert.deepEqual(await resultOf(body), { ...restoreGiven(request, rest), repeated: true });
 });
 
 test('a message repeated while it is in progress waits for the outcome of the first, and nothing is done twice', async () => {

@@ -194,7 +194,10 @@ test('hiro:C13 a vertex of more than a megabyte goes in and out in fragments', a
   using ws = await graph();
   const text = 'x'.repeat(1_200_000);
   const made = await ws.one(create({ '/big': text }));
-  assert.equal((await ws.one(get(made['ogit/_id'])))['/big'], text);
+  const body = { '/big': `${text}ä`, '/small': 1 };
+  const changed = await ws.one({ type: 'update', headers: { 'ogit/_id': made['ogit/_id'] }, body });
+  assert.deepEqual([made['/big'], changed['/big'], changed['/small']], [text, `${text}ä`, '1']);
+  assert.deepEqual(await ws.one(get(made['ogit/_id'])), changed);
   assert.equal(await ws.refused(create({ '/big': 'x'.repeat(3_000_000) })), 413);
 });
 

@@ -176,6 +176,8 @@ const OperationResult = T.Object({
   elements: T.Array(Element),
   /** The operation recorded no change because nothing differed. */
   unchanged: T.Optional(T.Boolean()),
+  /** The attributes that the operation gives are missing from the elements (given-attributes.ts). */
+  omitted: T.Optional(T.Boolean()),
   /** The value that a pop operator removed; null if there was none. */
   popped: T.Optional(JsonSchema),
 });
@@ -212,7 +214,12 @@ export const graphMutate = defineRequest({
   address: 'pe.cmd.graph.mutate.v1.{tenant}',
   perJournal: true,
   summary: 'An ordered array of independent requests of one connection: applied in order, each all or nothing, each with its own outcome.',
-  request: T.Object({ defaultScope: Name, requests: T.Array(MutationRequest, { minItems: 1, maxItems: 500 }) }),
+  request: T.Object({
+    defaultScope: Name,
+    /** The caller puts back what results omit (given-attributes.ts). */
+    restores: T.Optional(T.Boolean()),
+    requests: T.Array(MutationRequest, { minItems: 1, maxItems: 500 }),
+  }),
   reply: T.Object({ epoch: T.String(), outcomes: T.Array(MutationOutcome) }),
   errors: ['not-allowed', 'not-found', 'conflict', 'too-large'],
 });

@@ -4,6 +4,7 @@
  */
 import { graphMutate, type MutationOutcome, type MutationRequest, type MutationResult } from '@polyedge/contracts/bus/graph';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
+import { restoreGiven } from '@polyedge/contracts/given-attributes';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Span } from '@polyedge/service-kit/spans';
 import type { OwnOrder } from '@polyedge/session/session';
@@ -94,7 +95,7 @@ export class Writes {
     const outcome = await this.#bus.request(
       graphMutate,
       graphMutate.subject({ tenant: first.tenant }),
-      { defaultScope: first.defaultScope, requests: batch.map(({ request }) => request) },
+      { defaultScope: first.defaultScope, restores: true, requests: batch.map(({ request }) => request) },
       { timeoutMs },
     );
     if (outcome.ok) {
@@ -124,7 +125,7 @@ export class Writes {
     this.#busy = false;
     this.#send();
     for (const [at, write] of batch.entries()) {
-      this.#answer({ write, outcome: toOutcome(outcomes?.[at], failure), epoch });
+      this.#answer({ write, outcome: toOutcome(write.request, outcomes?.[at], failure), epoch });
     }
   }
 }
@@ -140,9 +141,9 @@ interface Sent {
 
 const attemptMs = (bytes: number): number => ATTEMPT_MS + Math.floor((bytes / 2 ** 20) * ATTEMPT_MS_PER_MIB);
 
-function toOutcome(outcome: MutationOutcome | undefined, failure: Failure): Outcome<MutationResult> {
+function toOutcome(request: MutationRequest, outcome: MutationOutcome | undefined, failure: Failure): Outcome<MutationResult> {
   if (outcome === undefined) return { ok: false, failure };
-  if (outcome.ok) return outcome;
+  if (outcome.ok) return { ok: true, value: restoreGiven(request, outcome.value) };
   const { code, detail, retryAfterMs } = outcome.failure;
   return {
     ok: false,
@@ -159,7 +160,8 @@ function jsonBytes(value: unknown): number {
       if (value === null) return 4;
       let bytes = 2;
       if (Array.isArray(value)) for (const element of value) bytes += jsonBytes(element) + 1;
-      else for (const [name, member] of Object.entries(value)) bytes += name.length * 2 + 4 + jsonBytes(member);
+      // Every write is walked, and `for in` over its members makes no list of them.
+      else for (const name in value) bytes += name.length * 2 + 4 + jsonBytes((value as Record<string, unknown>)[name]);
       return bytes;
     }
     case 'bigint':

@@ -2,6 +2,7 @@
  * RFC 6455 frames as a server sends them: unmasked, so one buffer serves any number of sockets. A message over the limit is split into
  * fragments (HIRO's JavaScript client refuses frames over 1 MiB, but takes messages of 8 MiB; HIRO WS API, sizes).
  */
+import { utf8Of } from '@polyedge/query/utf8';
 import type { Framing, Packet } from './wire.ts';
 
 /** Messages longer than this are split… */
@@ -38,11 +39,13 @@ export function wsFraming(fragmentAbove = FRAGMENT_ABOVE_BYTES, fragmentBytes = 
 
 const lengthOf = (raw: WsRaw): number => (typeof raw === 'string' ? Buffer.byteLength(raw) : raw.byteLength);
 
+const bytesOf = (text: string, bytes: number): Buffer => Buffer.from(text, utf8Of(text, bytes));
+
 const opcodeOf = (raw: WsRaw): number => (typeof raw === 'string' ? TEXT : BINARY);
 
 function packOne(raw: WsRaw, length: number, fragmentAbove: number, fragmentBytes: number): WsPacket {
   if (length <= fragmentAbove) return single(opcodeOf(raw), raw, length);
-  return fragmented(opcodeOf(raw), typeof raw === 'string' ? Buffer.from(raw) : raw, fragmentBytes);
+  return fragmented(opcodeOf(raw), typeof raw === 'string' ? bytesOf(raw, length) : raw, fragmentBytes);
 }
 
 /** Messages share buffers of up to `JOIN_BYTES`; one longer than `COPY_BYTES` has its own packet. */
@@ -83,8 +86,7 @@ function joined(raws: readonly WsRaw[], lengths: readonly number[], from: number
 function writeFrame(target: Buffer, at: number, raw: WsRaw, length: number): number {
   const start = at + writeHeader(target, at, FIN | opcodeOf(raw), length);
   if (typeof raw !== 'string') target.set(raw, start);
-  // If every character is one byte, the text is ASCII, and copying is cheaper than encoding.
-  else target.write(raw, start, raw.length === length ? 'latin1' : 'utf8');
+  else target.write(raw, start, utf8Of(raw, length));
   return start + length;
 }
 
@@ -94,13 +96,12 @@ function single(opcode: number, raw: WsRaw, length: number): WsPacket {
   if (length > COPY_BYTES) {
     const header = Buffer.allocUnsafe(headerBytes);
     writeHeader(header, 0, FIN | opcode, length);
-    return { bytes, buffers: [header, typeof raw === 'string' ? Buffer.from(raw) : asBuffer(raw)] };
+    return { bytes, buffers: [header, typeof raw === 'string' ? bytesOf(raw, length) : asBuffer(raw)] };
   }
   const frame = Buffer.allocUnsafe(bytes);
   writeHeader(frame, 0, FIN | opcode, length);
   if (typeof raw !== 'string') frame.set(raw, headerBytes);
-  // If every character is one byte, the text is ASCII, and copying is cheaper than encoding.
-  else frame.write(raw, headerBytes, raw.length === length ? 'latin1' : 'utf8');
+  else frame.write(raw, headerBytes, utf8Of(raw, length));
   return { bytes, buffers: [frame] };
 }
 

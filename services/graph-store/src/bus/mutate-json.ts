@@ -1,17 +1,29 @@
 /** Requests and replies of `graph.mutate` as text: large values are copied as text instead of being serialized again. */
 import type { graphMutate, MutationOutcome } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import { omitGiven } from '@polyedge/contracts/given-attributes';
 import { knowJson, knownJson } from '../core/known-json.ts';
 
 type Message = RequestOf<typeof graphMutate>;
 type Reply = ReplyOf<typeof graphMutate>;
 
 /** Caches the text of a request that is alone in its message, as every large one is. */
-export function knowRequest({ defaultScope, requests }: Message, text: string): void {
+export function knowRequest({ requests, ...head }: Message, text: string): void {
   const [request] = requests;
-  const before = `{"defaultScope":${JSON.stringify(defaultScope)},"requests":[`;
-  if (request === undefined || requests.length > 1 || !text.startsWith(before) || !text.endsWith(']}')) return;
+  if (request === undefined || requests.length > 1) return;
+  const before = `${JSON.stringify(head).slice(0, -1)},"requests":[`;
+  if (!text.startsWith(before) || !text.endsWith(']}')) return;
   knowJson(request, text.slice(before.length, -2));
+}
+
+/** The reply without what its large requests give. */
+export function withoutGiven({ requests }: Message, reply: Reply): Reply {
+  const outcomes = reply.outcomes.map((outcome, at) => {
+    const request = requests[at];
+    const isLarge = request !== undefined && knownJson(request) !== undefined;
+    return outcome.ok && isLarge ? { ...outcome, value: omitGiven(request, outcome.value) } : outcome;
+  });
+  return { ...reply, outcomes };
 }
 
 /** Placeholder of attributes: no text of a client contains this character. */

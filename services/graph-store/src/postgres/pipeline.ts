@@ -8,6 +8,7 @@
  * prepared on first use, in the same round trip. Values are sent as text, and the server derives their types from the statement.
  */
 import type { Duplex } from 'node:stream';
+import { utf8Of } from '@polyedge/query/utf8';
 import { type Connection, parseColumn, StatementFailed } from './connect.ts';
 
 /** A prepared statement: its name on the connection, and the columns of its rows once the server has described them. */
@@ -249,8 +250,9 @@ function encoded(issued: readonly Issued[]): Buffer {
     at = bytes.writeUInt16BE(0, at);
     at = bytes.writeUInt16BE(values.length, at);
     for (const each of values) {
-      at = bytes.writeUInt32BE(sizes[value++] ?? 0, at);
-      at += bytes.write(each, at);
+      const length = sizes[value++] ?? 0;
+      at = bytes.writeUInt32BE(length, at);
+      at += bytes.write(each, at, utf8Of(each, length));
     }
     at = bytes.writeUInt16BE(0, at);
     end(bind);
