@@ -102,7 +102,7 @@ test('a bad credential is refused before the upgrade, or passed to the session a
   const refused = await refusal(before.port, bad);
   assert.equal(refused.status, 401);
   assert.doesNotMatch(refused.head + JSON.stringify(refused.body), /bad/);
-  assert.equal(before.listener.connections, 0);
+  await until('it is not counted any more', () => before.listener.connections === 0);
 
   await using after = await echoEdge({
     route: { ...tokenRoute, verify: 'after' },

@@ -2,17 +2,19 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
-import { type SharedServer, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { startRedis } from '@polyedge/testkit/servers/redis';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { until } from '@polyedge/testkit/until';
 import { GroupRedis } from '../src/group-redis.ts';
 import { HotJournal } from '../src/hot-journal.ts';
 import { groupKey, logKey } from '../src/keys.ts';
 import { connectRedis, type Redis } from '../src/redis.ts';
 
-let server: SharedServer;
+let server: RunningServer;
 let redis: Redis;
 before(async () => {
-  server = await sharedRedis();
+  // Its own: it loses everything here, and a graph-store of another test would remove what belongs to another history than its.
+  server = await startRedis();
   redis = connectRedis({ url: server.url, name: 'test', onError: () => {} });
   await new Promise((resolve) => redis.once('ready', resolve));
 });

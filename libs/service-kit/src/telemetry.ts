@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { context, metrics, type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import type { MetricReader } from '@opentelemetry/sdk-metrics';
 import { BODY_MS, guardHttp } from './http-guard.ts';
 import { Metrics, noMetrics } from './metrics.ts';
 import type { Span, Spans } from './spans.ts';
@@ -17,6 +18,10 @@ export interface Telemetry {
   readonly metricsPort: number | undefined;
   /** Flushes and stops. */
   stop(): Promise<void>;
+}
+
+interface Sdk {
+  shutdown(): Promise<void>;
 }
 
 export interface TelemetryOptions {
@@ -33,22 +38,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const { service, metricsPort, tracing } = options;
   if (metricsPort === undefined && !tracing)
     return { metrics: noMetrics(), spans: undefined, metricsPort: undefined, stop: async () => {} };
-  const { NodeSDK } = await import('@opentelemetry/sdk-node');
   const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
   const exporter =
     metricsPort === undefined
       ? undefined
       : new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true, withoutTargetInfo: true });
-  const sdk = new NodeSDK({
-    serviceName: service,
-    autoDetectResources: false,
-    instrumentations: [],
-    logRecordProcessors: [],
-    metricReaders: exporter === undefined ? [] : [exporter],
-    // Without this option, the SDK creates the OTLP exporter from its own environment variables.
-    ...(tracing ? {} : { spanProcessors: [] }),
-  });
-  sdk.start();
+  const sdk = tracing ? await tracingSdk(service, exporter) : await metricsSdk(exporter);
   const server =
     exporter === undefined
       ? undefined
@@ -74,6 +69,28 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       await sdk.shutdown();
     },
   };
+}
+
+/** Creates the OTLP exporter from its own environment variables. */
+async function tracingSdk(service: string, exporter: MetricReader | undefined): Promise<Sdk> {
+  const { NodeSDK } = await import('@opentelemetry/sdk-node');
+  const sdk = new NodeSDK({
+    serviceName: service,
+    autoDetectResources: false,
+    instrumentations: [],
+    logRecordProcessors: [],
+    metricReaders: exporter === undefined ? [] : [exporter],
+  });
+  sdk.start();
+  return sdk;
+}
+
+/** The part of the SDK that metrics need: the whole of it, with every exporter there is, is most of what a service loads. */
+async function metricsSdk(exporter: MetricReader | undefined): Promise<Sdk> {
+  const { MeterProvider } = await import('@opentelemetry/sdk-metrics');
+  const provider = new MeterProvider({ readers: exporter === undefined ? [] : [exporter] });
+  metrics.setGlobalMeterProvider(provider);
+  return provider;
 }
 
 const addressOf = (address: AddressInfo | string | null): number | undefined =>

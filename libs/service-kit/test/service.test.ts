@@ -44,32 +44,33 @@ const portOf = async (process: Process): Promise<string> => (await printed(/"por
 test('a service answers healthz and readyz, drains on SIGTERM and ends with 0', async () => {
   const service = start({});
   const base = `http://127.0.0.1:${await portOf(service)}`;
-  let ready = await fetch(`${base}/readyz`);
-  for (let attempt = 0; attempt < 100 && ready.status !== 200; attempt += 1) ready = await fetch(`${base}/readyz`);
-  assert.deepEqual(await ready.json(), { status: 'ready' });
+  const ready = await until('it is ready', async () => {
+    const answer = await fetch(`${base}/readyz`);
+    return answer.status === 200 && answer.json();
+  });
+  assert.deepEqual(ready, { status: 'ready' });
   assert.equal((await fetch(`${base}/healthz`)).status, 200);
   assert.equal((await fetch(`${base}/metrics`)).status, 404);
   service.child.kill('SIGTERM');
   assert.equal(await service.ended, 0);
 });
 
-test('draining ends within its bound, and meanwhile the service is not ready', async () => {
-  const service = start({ TRIAL_FATE: 'hang', POLYEDGE_DRAIN_MS: '700ms' });
-  const servicePort = await portOf(service);
+test('draining ends within its bound', async () => {
+  const service = start({ TRIAL_FATE: 'hang', POLYEDGE_DRAIN_MS: '100ms' });
+  await portOf(service);
   service.child.kill('SIGINT');
-  await printed(/draining/, service);
-  const answer = await fetch(`http://127.0.0.1:${servicePort}/readyz`);
-  assert.equal(answer.status, 503);
-  assert.deepEqual(await answer.json(), { status: 'not ready', reason: 'draining' });
   assert.equal(await service.ended, 0);
   assert.match(service.output(), /draining took too long/);
 });
 
-test('a second signal ends it at once with 1', async () => {
-  const service = start({ TRIAL_FATE: 'hang' });
-  await portOf(service);
+test('a service that drains is not ready, and a second signal ends it at once with 1', async () => {
+  const service = start({ TRIAL_FATE: 'hang', POLYEDGE_DRAIN_MS: '10m' });
+  const servicePort = await portOf(service);
   service.child.kill('SIGTERM');
   await printed(/draining/, service);
+  const answer = await fetch(`http://127.0.0.1:${servicePort}/readyz`);
+  assert.equal(answer.status, 503);
+  assert.deepEqual(await answer.json(), { status: 'not ready', reason: 'draining' });
   service.child.kill('SIGTERM');
   assert.equal(await service.ended, 1);
 });

@@ -3,14 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { HotJournal } from '@polyedge/journal/hot-journal';
 import { connectRedis } from '@polyedge/journal/redis';
-import { sharedRedis } from '@polyedge/testkit/servers/shared';
+import { startRedis } from '@polyedge/testkit/servers/redis';
 import { HotJournalModel } from '../src/hot-journal-model.ts';
 import { Chance } from '../src/virtual-time.ts';
 
 const CALLS = 800;
 
 test('the model of the hot journal answers every call as the scripts in Redis do', async () => {
-  await using server = await sharedRedis();
+  // Its own: a graph-store removes from Redis what belongs to another history than its.
+  await using server = await startRedis();
   const redis = connectRedis({ url: server.url, name: 'test', onError: () => {} });
   await new Promise((resolve) => redis.once('ready', resolve));
   const chance = new Chance(Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)));

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { GroupRedis } from '@polyedge/journal/group-redis';
 import { connectRedis } from '@polyedge/journal/redis';
-import { sharedRedis } from '@polyedge/testkit/servers/shared';
+import { startRedis } from '@polyedge/testkit/servers/redis';
 import { RedisGroupsModel } from '../src/redis-groups-model.ts';
 import { Chance } from '../src/virtual-time.ts';
 
@@ -12,7 +12,8 @@ const CALLS = 600;
 const TERMS = [60_000, 0] as const;
 
 test('the model of Redis answers every call as Redis does', async () => {
-  await using server = await sharedRedis();
+  // Its own: a graph-store removes from Redis what belongs to another history than its.
+  await using server = await startRedis();
   const redis = connectRedis({ url: server.url, name: 'test', onError: () => {} });
   await new Promise((resolve) => redis.once('ready', resolve));
   const chance = new Chance(Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)));

@@ -157,7 +157,7 @@ test('a weighty change of an account revokes its tokens; edges can ask for all r
   assert.ok((await update({ attributes: { colour: 'red' } })).ok);
   assert.ok((await refresh(refreshToken)).ok, 'an attribute has no weight');
   assert.ok((await update({ proof: proofOf('changed') })).ok);
-  await until('the revocation is told', () => revoked.includes(account.id), { withinMs: 1000 });
+  assert.ok(revoked.includes(account.id), 'it was told before the answer');
   assert.equal((await login(account.username, 'right')).ok, false);
   await loggedIn(account.username, 'changed');
   const keys = await store.bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 30_000 });

@@ -2,15 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { graphHead } from '@polyedge/contracts/bus/feed';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startService } from '@polyedge/testkit/servers/service';
 import { until } from '@polyedge/testkit/until';
 import { openFaultyGateway } from './faulty-gateway.ts';
 import { freshId, requestOf, startStore } from './running-store.ts';
 
 test('a replica whose connections end in any manner under load stays, is not ready meanwhile, and takes writes within two seconds', async (t) => {
-  await using store = await startStore(0);
-  await using gateway = await openFaultyGateway(store.postgres.port);
-  const url = new URL(store.postgres.url);
+  await using database = await startPostgres();
+  await using store = await startStore(0, {}, database);
+  await using gateway = await openFaultyGateway(database.port);
+  const url = new URL(database.url);
   url.port = String(gateway.port);
   const ends: string[] = [];
   await using replica = await startService({
@@ -66,12 +68,12 @@ test('a replica whose connections end in any manner under load stays, is not rea
   });
   let sawUnready = false;
   await survives('a crash', async () => {
-    await store.postgres.kill();
+    await database.kill();
     await until('it is not ready', async () => !(await ready()), { withinMs: 2000 });
     sawUnready = true;
-    await store.postgres.restart();
+    await database.restart();
   });
-  await survives('an orderly restart', () => store.postgres.restart());
+  await survives('an orderly restart', () => database.restart());
   writing = false;
   await Promise.all(writers);
   t.diagnostic(`${written.length} writes; gaps ${gaps.join(', ')} ms`);

@@ -2,14 +2,19 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { graphGet, type MutationOutcome, type MutationRequest, type Operation } from '@polyedge/contracts/bus/graph';
+import { startPostgres } from '@polyedge/testkit/servers/postgres';
+import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { until } from '@polyedge/testkit/until';
 import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
 
+const parts = new AsyncDisposableStack();
+let database: RunningServer;
 let store: RunningStore;
 before(async () => {
-  store = await startStore(2);
+  database = parts.use(await startPostgres());
+  store = parts.use(await startStore(2, {}, database));
 });
-after(() => store[Symbol.asyncDispose]());
+after(() => parts.disposeAsync());
 
 const create = (id: string): Operation => ({ op: 'create', type: 'test/Thing', id, attributes: { n: 0 } });
 const incr = (id: string): Operation => ({ op: 'apply', target: { id }, attribute: 'n', operator: 'incr', value: 1 });
@@ -104,8 +109,8 @@ test('a repeat is known after the store and the database were killed', async () 
   const first = await send(request);
   assert.ok(first.ok);
   await Promise.all(store.replicas.map((replica) => replica.kill()));
-  await store.postgres.kill();
-  await store.postgres.restart();
+  await database.kill();
+  await database.restart();
   await Promise.all(store.replicas.map((replica) => replica.restart()));
   const second = await send(request);
   assert.deepEqual(second, { ok: true, value: { ...first.value, repeated: true } });

@@ -27,7 +27,7 @@ test('small writes beside large ones do not wait in a batch with them, nor for a
     const held = store.done(exists(parent), { op: 'update', target: { id: big }, set: { value: large() } });
     await until('the large write waits', async () => {
       const rows =
-        await store.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'graph-store%-large'`;
+        await store.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and application_name like 'graph-store%-large'`;
       return rows.length > 0;
     });
     for (let n = 0; n < 5; n += 1) await store.done(exists(parent), { op: 'update', target: { id: small }, set: { n } });

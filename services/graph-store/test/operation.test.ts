@@ -19,8 +19,8 @@ test('replicas that start at once on an empty database make one schema, one epoc
   await store.done({ op: 'delete', target: { id: TENANT } });
   const [old, type, xid] = ['c1_c2', 'ogit/Auth/Organization', `organization:${TENANT}`];
   await store.done({ op: 'create', type, id: old, xid, attributes: { 'ogit/name': TENANT } });
-  const { nats, redis, postgres } = store;
-  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
+  const { nats, redis, databaseUrl } = store;
+  const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: databaseUrl, LOG_LEVEL: 'warn' };
   await using _newer = await startService({ name: 'graph-store', env });
   const organizations = await store.sql<{ id: string; deleted: boolean }[]>`
     select id, deleted from element where tenant = ${TENANT} and type = ${type} order by id`;
@@ -37,12 +37,13 @@ test('replicas that start at once on an empty database make one schema, one epoc
 });
 
 test('too many waiting writes are refused with busy, and taken again when they can be done', async () => {
-  await using store = await startStore(1);
+  await using database = await startPostgres();
+  await using store = await startStore(1, {}, database);
   const id = freshId('counter');
   await store.done({ op: 'create', type: 'test/Counter', id, attributes: { n: 0 } });
   const message = () =>
     Array.from({ length: 400 }, () => requestOf({ op: 'apply', target: { id }, attribute: 'n', operator: 'incr', value: 1 }));
-  store.postgres.pause();
+  database.pause();
   const replies = Array.from({ length: 9 }, () => store.send(message(), 8000));
   const refused = await Promise.race(
     replies.map(async (reply) => {
@@ -52,7 +53,7 @@ test('too many waiting writes are refused with busy, and taken again when they c
   );
   // It left the queue group, so a further one reaches nobody, or it was on its way and is refused.
   assert.ok(['busy', 'unavailable'].includes(refused), refused);
-  store.postgres.resume();
+  database.resume();
   const outcomes = await Promise.all(replies);
   const taken = outcomes.filter(({ ok }) => ok).length;
   assert.ok(taken >= 5 && taken < 9, `${taken} of 9 messages were taken`);
@@ -74,7 +75,7 @@ test('a request whose caller has given up is not begun', async () => {
     await sql`select 1 from element where tenant = ${TENANT} and id = ${held} for update`;
     const first = store.done({ op: 'update', target: { id: held }, set: { n: 1 } });
     await until('the first batch waits', async () => {
-      const rows = await store.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'graph-store%'`;
+      const rows = await store.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
       return rows.length > 0;
     });
     const given = await store.send([requestOf({ op: 'create', type: 'test/Thing', id: late, attributes: {} })], 200);
@@ -87,7 +88,7 @@ test('a request whose caller has given up is not begun', async () => {
 
 test('a database that may lose what it acknowledged is refused, unless that is accepted', async () => {
   await using unsafe = await startPostgres({ settings: { fsync: 'off' } });
-  await using store = await startStore(1);
+  await using store = await startStore(0);
   const env = { NATS_URL: store.nats.url, REDIS_URL: store.redis.url, DATABASE_URL: unsafe.url, LOG_LEVEL: 'warn' };
   await assert.rejects(startService({ name: 'graph-store', env }), /fsync.*GRAPH_STORE_ALLOW_UNSAFE_DATABASE/s);
   await using accepted = await startService({ name: 'graph-store', env: { ...env, GRAPH_STORE_ALLOW_UNSAFE_DATABASE: 'true' } });

@@ -22,7 +22,8 @@ function prepare(url: string, wait: string) {
         resolve();
       });
   });
-  return { printed, output: () => output, ended: once(child, 'exit').then(([code]) => Number(code)) };
+  // Not `exit`, after which the end of its output may still come.
+  return { printed, output: () => output, ended: once(child, 'close').then(([code]) => Number(code)) };
 }
 
 test('prepare waits for a database that starts later than it, and says in a sentence that it gave up', async () => {

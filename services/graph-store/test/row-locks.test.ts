@@ -25,7 +25,7 @@ async function whileHeld(
 ): Promise<void> {
   await using connections = new AsyncDisposableStack();
   const [holder, loader] = ['holder', 'loader'].map((name) => {
-    const transactions = new Transactions({ url: store.postgres.url, name });
+    const transactions = new Transactions({ url: store.databaseUrl, name });
     connections.defer(() => transactions.end());
     return transactions;
   });

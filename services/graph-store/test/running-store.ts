@@ -16,10 +16,10 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import { silentLog } from '@polyedge/service-kit/log';
 import { connectNatsBus, type NatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import postgres from 'postgres';
 
 export const TENANT = 'default';
@@ -27,7 +27,7 @@ export const TENANT = 'default';
 export interface RunningStore extends AsyncDisposable {
   readonly nats: RunningServer;
   readonly redis: RunningServer;
-  readonly postgres: RunningServer;
+  readonly databaseUrl: string;
   readonly replicas: readonly RunningService[];
   readonly bus: NatsBus;
   /** A client of the database itself, to look where the bus does not. */
@@ -48,11 +48,17 @@ export interface RunningStore extends AsyncDisposable {
   ): Promise<Outcome<{ epoch: string; outcomes: MutationOutcome[] }>>;
 }
 
-export async function startStore(replicas = 1, env: Readonly<Record<string, string>> = {}): Promise<RunningStore> {
+/** @param own a PostgreSQL of the test's own, to be stopped or broken; otherwise a database on the shared one */
+export async function startStore(
+  replicas = 1,
+  env: Readonly<Record<string, string>> = {},
+  own?: { readonly url: string },
+): Promise<RunningStore> {
   const parts = new AsyncDisposableStack();
   try {
-    const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
-    for (const server of [nats, redis, database]) parts.use(server);
+    const [nats, redis] = await Promise.all([startNats(), startRedis()]);
+    for (const server of [nats, redis]) parts.use(server);
+    const database = own ?? parts.use(await sharedPostgres());
     const all = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn', ...env };
     const running = await Promise.all(
       Array.from({ length: replicas }, async () => parts.use(await startService({ name: 'graph-store', env: all }))),
@@ -84,7 +90,7 @@ export async function startStore(replicas = 1, env: Readonly<Record<string, stri
     return {
       nats,
       redis,
-      postgres: database,
+      databaseUrl: database.url,
       replicas: running,
       bus,
       sql,

@@ -13,8 +13,8 @@ const CONNECTIONS = 12;
 
 test('a start whose connections end at any moment, in any manner, comes to its end, and makes one administrator', async () => {
   await using store = await startStore(0);
-  await using gateway = await openFaultyGateway(store.postgres.port);
-  const url = new URL(store.postgres.url);
+  const url = new URL(store.databaseUrl);
+  await using gateway = await openFaultyGateway(Number(url.port));
   url.port = String(gateway.port);
   const manners = ['reset', 'end', 'refused', 'ended'] as const;
   // A handshake alone has seventeen messages of the server.
@@ -57,7 +57,8 @@ test('a start that waits for PostgreSQL gives up with a sentence, and a signal e
         if (String(chunk).includes('waiting for PostgreSQL')) resolve();
       });
     });
-    return { child, waits, ended: once(child, 'exit'), output: () => Buffer.concat(output).toString('utf8') };
+    // Not `exit`, after which the end of its output may still come.
+    return { child, waits, ended: once(child, 'close'), output: () => Buffer.concat(output).toString('utf8') };
   };
   const impatient = begin('100ms');
   assert.deepEqual(await impatient.ended, [1, null]);

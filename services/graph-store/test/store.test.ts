@@ -8,16 +8,17 @@ import type { Bus } from '@polyedge/service-kit/bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
-import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import { startService } from '@polyedge/testkit/servers/service';
+import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 
 const tenant = 'default';
 const stack = new AsyncDisposableStack();
 let bus: Bus;
 
 before(async () => {
-  const [nats, redis, database] = await Promise.all([startNats(), startRedis(), startPostgres()]);
+  const [nats, redis, database] = await Promise.all([startNats(), startRedis(), sharedPostgres()]);
   for (const server of [nats, redis, database]) stack.use(server);
   const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, POLYEDGE_MODE: 'local', LOG_LEVEL: 'warn' };
   stack.use(await startService({ name: 'graph-store', env }));
@@ -98,7 +99,7 @@ test('a group is reset under another id, at the oldest change or the newest comm
   assert.ok(own.ok);
   for (const refused of [await reset(own.value.id, 'smallest'), await remove(own.value.id)])
     assert.equal(!refused.ok && refused.failure.code, 'not-allowed');
-  await bus.flush(5000);
+  await until('the end of the last one is told', () => moved.length >= 3);
   assert.equal(moved.filter((subject) => subject.endsWith('.reset')).length, 3);
   hearing.unsubscribe();
 });

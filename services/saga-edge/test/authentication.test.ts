@@ -9,7 +9,7 @@ let url: string;
 const open: { close(): void }[] = [];
 
 before(async () => {
-  system = await startSystem({ saga: { SAGA_AUTH_TIMEOUT_MS: '700', SAGA_MAX_FRAME_BYTES: '100000' } });
+  system = await startSystem({ saga: { SAGA_AUTH_TIMEOUT_MS: '600s', SAGA_MAX_FRAME_BYTES: '100000' } });
   url = system.saga.url;
 });
 after(async () => {
@@ -124,7 +124,9 @@ test('saga:2 saga:3 bad tokens get different errors and end the connection, whet
 });
 
 test('saga:3 a socket that does not authenticate in time gets an error and is disconnected', async () => {
-  const client = anonymous();
+  const impatient = await system.start('saga-edge', { SAGA_AUTH_TIMEOUT_MS: '100' });
+  const client = new Client(connect(impatient.url));
+  open.push(client);
   await client.until(() => client.reason !== undefined);
   assert.deepEqual(client.events('unauthorized'), [{ message: 'Authentication Timeout', status_code: 401, name: 'Unauthorized' }]);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { PATIENCE_MS } from '@polyedge/testkit/until';
 import { type Ack, Client, connect, type Session, session } from './client.ts';
 import { ADMIN, type System, startSystem } from './system.ts';
 
@@ -8,7 +9,8 @@ let url: string;
 const open: { close(): void }[] = [];
 
 before(async () => {
-  system = await startSystem({ saga: { SAGA_MAX_FRAME_BYTES: '2500000', SAGA_MAX_JOINS: '500' } });
+  // A socket that sends thousands of messages instead of a token is judged, not when it is given up.
+  system = await startSystem({ saga: { SAGA_MAX_FRAME_BYTES: '2500000', SAGA_MAX_JOINS: '500', SAGA_AUTH_TIMEOUT_MS: '600s' } });
   url = system.saga.url;
 });
 after(async () => {
@@ -123,7 +125,7 @@ test('saga:3 a flood of messages, each with a number to be answered, is answered
   const began = await residentBytes();
   const answers: number[] = [];
   await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`only ${answers.length} answers`)), 30_000);
+    const late = setTimeout(() => reject(new Error(`only ${answers.length} answers`)), PATIENCE_MS);
     for (let at = 0; at < 20_000; at += 1) {
       client.socket.emit('/nothing', at, ({ status_code }: Ack) => {
         assert.ok(status_code === 404 || status_code === 429);

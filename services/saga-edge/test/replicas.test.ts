@@ -47,11 +47,11 @@ test('saga:41 roles that are made, and given to one user, on two edges at once a
   const titles = Array.from({ length: 6 }, (_, at) => `At once ${at}`);
   const permissions = [{ path: '/bots', action: 'post', allow: true }];
   await Promise.all(titles.map((title, at) => boss(at).api('POST', '/roles', { title, permissions })));
-  const known = (await boss(0).api('GET', '/roles')).body.map(({ title }: { title: string }) => title);
-  assert.deepEqual(
-    titles.filter((title) => !known.includes(title)),
-    [],
-  );
+  // An edge hears of what the other one wrote when the directory has announced it.
+  await until('both edges know all roles', async () => {
+    const lists = await Promise.all(bosses.map((one) => one.api('GET', '/roles')));
+    return lists.every(({ body }) => titles.every((title) => body.some((role: { title: string }) => role.title === title)));
+  });
   const user = (await rest(urls[0])('POST', '/users/register', { username: 'many-roles', password: 'a-good-password' })).body._id;
   const given = await Promise.all(titles.map((role) => boss(0).api('PUT', `/users/${user}/roles`, { role })));
   assert.deepEqual(
