@@ -2,7 +2,6 @@
  * Moves a tenant between the journals of a simulated system, by the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies what it has
  * while it is written, fences it, copies the rest, reads where its groups are in Redis, and decides. It may end after any of them; what was decided is carried out by others then.
  */
-import { MAIN } from '@polyedge/contracts/journal';
 import type { Place } from './journals.ts';
 import type { MovingGroups } from './moving-groups.ts';
 import { PARTITIONS } from './settings.ts';
@@ -194,9 +193,8 @@ export class Mover {
     const { tenant } = this.#place;
     const { directory } = this.#world;
     arrival.target.database.away.delete(tenant);
-    if (arrival.target.journal === MAIN) directory.placements.delete(tenant);
-    else directory.placements.set(tenant, arrival.target.journal);
     directory.version += 1;
+    directory.placements.set(tenant, { journal: arrival.target.journal, since: directory.version });
     arrival.source.database.remove(tenant);
     this.#arrival = undefined;
     this.#isDecided = false;

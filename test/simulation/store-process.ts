@@ -131,7 +131,7 @@ export class StoreProcess {
     this.bus.respond(accountsPlacements, async () =>
       this.#read(0, () => ({
         version: directory.version,
-        placements: [...directory.placements].map(([tenant, journal]) => ({ tenant, journal })),
+        placements: [...directory.placements].map(([tenant, placed]) => ({ tenant, ...placed })),
       })),
     );
     // Who has one journal only is told of no placement.

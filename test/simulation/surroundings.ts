@@ -18,10 +18,10 @@ export interface Servers {
   databaseAwayUntil: number;
 }
 
-/** Which tenants are in another journal than `main`. */
+/** Which tenants were moved out of `main`, and the version of their last move. */
 export interface Directory {
   version: number;
-  readonly placements: Map<string, string>;
+  readonly placements: Map<string, { readonly journal: string; readonly since: number }>;
 }
 
 export interface Surroundings extends Servers {

@@ -119,7 +119,7 @@ export class SystemWorld implements System {
 
   #secondJournal(place: Place, groups: MovingGroups): Far {
     const { servers } = place;
-    this.directory.placements.set(FAR_TENANT, FAR_JOURNAL);
+    this.directory.placements.set(FAR_TENANT, { journal: FAR_JOURNAL, since: this.directory.version });
     this.database.away.set(FAR_TENANT, 'left');
     servers.database.away.set(TENANT, 'left');
     const journal = new SeenFrom(this, { tenant: FAR_TENANT, servers, moves: 0 });

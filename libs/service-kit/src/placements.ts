@@ -1,9 +1,15 @@
 /** The journal of each tenant: fetched from the directory, and again whenever it announces a change. */
 import { accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
+import type { ReplyOf } from '@polyedge/contracts/channel';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
 import { processSurroundings, type Surroundings } from './surroundings.ts';
 
+type Reply = ReplyOf<typeof accountsPlacements>;
+type Placed = Omit<Reply['placements'][number], 'tenant'>;
+
+/** Never moved. */
+const IN_MAIN: Placed = { journal: MAIN, since: 0 };
 const TIMEOUT_MS = 2000;
 const RETRY_MS = 500;
 
@@ -15,7 +21,8 @@ export class KnownPlacements implements Placements {
   readonly #bus: Pick<Bus, 'request' | 'subscribe' | 'onStatus'>;
   readonly #listeners = new Set<(tenants: ReadonlySet<string>) => void>();
   readonly #subscriptions: Subscription[] = [];
-  #journals: ReadonlyMap<string, string> = new Map();
+  #placed: ReadonlyMap<string, Placed> = new Map();
+  #areAllInMain = true;
   /** Undefined until the directory has answered. */
   #version: number | undefined;
   #loading: Promise<boolean> | undefined;
@@ -51,11 +58,11 @@ export class KnownPlacements implements Placements {
 
   /** All known tenants are in `main`. */
   get areAllInMain(): boolean {
-    return this.#journals.size === 0;
+    return this.#areAllInMain;
   }
 
   journalOf(tenant: string): string {
-    return this.#journals.get(tenant) ?? MAIN;
+    return (this.#placed.get(tenant) ?? IN_MAIN).journal;
   }
 
   onMoved(listener: (tenants: ReadonlySet<string>) => void): Subscription {
@@ -87,17 +94,26 @@ export class KnownPlacements implements Placements {
   #fetch(): Promise<boolean> {
     this.#loading ??= this.#bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: TIMEOUT_MS }).then((reply) => {
       this.#loading = undefined;
-      if (reply.ok) this.#take(reply.value.version, new Map(reply.value.placements.map(({ tenant, journal }) => [tenant, journal])));
+      if (reply.ok) this.#take(reply.value);
       return reply.ok;
     });
     return this.#loading;
   }
 
-  #take(version: number, journals: ReadonlyMap<string, string>): void {
-    const before = this.#journals;
+  #take({ version, placements }: Reply): void {
+    const before = this.#placed;
+    const isFirst = this.#version === undefined;
+    const placed: ReadonlyMap<string, Placed> = new Map(placements.map(({ tenant, ...each }) => [tenant, each]));
     this.#version = version;
-    this.#journals = journals;
-    const moved = new Set([...before.keys(), ...journals.keys()].filter((tenant) => before.get(tenant) !== journals.get(tenant)));
+    this.#placed = placed;
+    this.#areAllInMain = placements.every(({ journal }) => journal === MAIN);
+    const hasMoved = (tenant: string): boolean => {
+      const [old = IN_MAIN, now = IN_MAIN] = [before.get(tenant), placed.get(tenant)];
+      if (old.journal !== now.journal) return true;
+      // One that left and came back meanwhile has moved as well. A directory of an older version does not say since when.
+      return !isFirst && old.since !== undefined && now.since !== undefined && old.since !== now.since;
+    };
+    const moved = new Set([...before.keys(), ...placed.keys()].filter(hasMoved));
     if (moved.size > 0) for (const listener of [...this.#listeners]) listener(moved);
   }
 }

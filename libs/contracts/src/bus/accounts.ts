@@ -257,16 +257,19 @@ export const accountsChanged = defineEvent({
   body: T.Object({ id: T.String(), seq: T.Integer() }),
 });
 
-/** Which tenants are in another journal than `main`. `version` grows with each change of any of them. */
+/**
+ * Which tenants are in another journal than `main`, and which came back to it. `version` grows with each change of any of them; `since` is
+ * that of the tenant's last move, 0 if that was before it was recorded.
+ */
 const Placements = T.Object({
   version: T.Integer(),
-  placements: T.Array(T.Object({ tenant: T.String(), journal: T.String() })),
+  placements: T.Array(T.Object({ tenant: T.String(), journal: T.String(), since: T.Optional(T.Integer()) })),
 });
 export type Placements = Static<typeof Placements>;
 
 export const accountsPlacements = defineRequest({
   address: 'pe.cmd.accounts.placements.v1',
-  summary: 'In which journals the tenants are that are not in `main`.',
+  summary: 'In which journals the tenants are that were moved out of `main`.',
   request: T.Object({}),
   reply: Placements,
   errors: [],

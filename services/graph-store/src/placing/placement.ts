@@ -8,12 +8,11 @@ export async function journalOf(directory: Statements, tenant: string): Promise<
   return row?.journal ?? MAIN;
 }
 
-/** Updates the directory. Nothing is changed if the tenant is neither in the old nor in the new journal. */
+/** Updates the directory. Nothing is changed if the tenant is already in the new journal, or in neither of them. */
 export async function setPlacement(transaction: Statements, tenant: string, source: string, target: string): Promise<void> {
   await transaction`update placement_version set version = version + 1`;
-  if (![source, target].includes(await journalOf(transaction, tenant))) return;
-  if (target === MAIN) await transaction`delete from placement where tenant = ${tenant}`;
-  else
-    await transaction`
-      insert into placement (tenant, journal) values (${tenant}, ${target}) on conflict (tenant) do update set journal = excluded.journal`;
+  if ((await journalOf(transaction, tenant)) !== source) return;
+  await transaction`
+    insert into placement (tenant, journal, since) select ${tenant}, ${target}, version from placement_version
+    on conflict (tenant) do update set journal = excluded.journal, since = excluded.since`;
 }

@@ -1,10 +1,10 @@
-/** The directory's table of tenants that are in journals other than `main`. */
+/** The directory's table of tenants that were moved out of `main`. */
 import type { Placements } from '@polyedge/contracts/bus/accounts';
 import type { Queries } from './pool.ts';
 
 export async function readPlacements(sql: Queries): Promise<Placements> {
   const [row] = await sql<Placements[]>`
-    select version, coalesce((select json_agg(json_build_object('tenant', tenant, 'journal', journal) order by tenant) from placement), '[]') as placements
+    select version, coalesce((select json_agg(json_build_object('tenant', tenant, 'journal', journal, 'since', since) order by tenant) from placement), '[]') as placements
     from placement_version`;
   if (row === undefined) throw new Error('the placements have no version');
   return row;
