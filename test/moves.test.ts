@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import { until } from '@polyedge/testkit/until';
@@ -39,6 +40,25 @@ async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<stri
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+/** The groups of a tenant that began before its last change, in a journal that it was moved to: all of that would be their lag. */
+async function groupsThatBeganBefore(url: string, tenant: string): Promise<number> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    const found = await sql`
+      select from consumer_group where tenant = ${tenant} and began_at < (select max(seq) from journal where tenant = ${tenant})`;
+    return found.length;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** The version of the placements in which a tenant was placed last. */
+async function placedSince(bus: Bus, tenant: string): Promise<number | undefined> {
+  const asked = await bus.request(accountsPlacements, accountsPlacements.subject({}), {}, { timeoutMs: 30_000 });
+  assert.ok(asked.ok);
+  return asked.value.placements.find((placement) => placement.tenant === tenant)?.since;
 }
 
 /** A backup that was made during a move is restored: the move does not go on, since it is of another history, and can be undone. */
@@ -81,6 +101,7 @@ suite('moving a tenant', () => {
       [SECOND, system.urls.main],
       ['main', system.urls.second],
     ] as const) {
+      const since = await placedSince(bus, PLACED);
       const moved = system.tenants('move', PLACED, journal);
       assert.equal(moved.status, 0, moved.output);
       assert.match(moved.output, /its writes were refused for \d+ ms/);
@@ -89,6 +110,9 @@ suite('moving a tenant', () => {
       assert.deepEqual(await contentsOf(bus, PLACED), before.contents, `in ${journal}`);
       assert.deepEqual(await repeat(bus, PLACED, requests), before.repeats, `repeated in ${journal}`);
       assert.deepEqual(await rowsOf(left, PLACED), {}, 'nothing is left behind');
+      const here = journal === 'main' ? system.urls.main : system.urls.second;
+      assert.equal(await groupsThatBeganBefore(here, PLACED), 0);
+      assert.ok(((await placedSince(bus, PLACED)) ?? 0) > (since ?? 0));
     }
     const again = system.tenants('move', PLACED, 'main');
     assert.deepEqual([again.status, again.output.trim()], [0, `the tenant ${PLACED} was in the journal main already`]);

@@ -106,7 +106,7 @@ test('a cluster is reached over TLS, every server of it, and none with a certifi
     const client = connectRedis({
       url: `${cluster.url}&cafile=${authority}`,
       name: 'test',
-      onError: (error) => problems.push(`${error.message} ${error.cause ?? (error as { lastNodeError?: Error }).lastNodeError ?? ''}`),
+      onError: ({ message }) => problems.push(message),
     });
     parts.defer(() => client.disconnect());
     return client;

@@ -36,7 +36,9 @@ test('a connection that is ended during its TLS handshake ends no process', asyn
 });
 
 test('why a server is not reached is reported once, and again after it was reached; the password is not part of it', async () => {
-  await using server = await startRedis({ acl: ['user known on >right ~* &* +@all'] });
+  await using server = await startRedis({ acl: ['user known on >right ~* &* +@all', 'user administrator on >other ~* &* +@all'] });
+  const administrator = connectRedis({ url: `redis://administrator:other@127.0.0.1:${server.port}`, name: 'test', onError: () => {} });
+  await until('the administrator is connected', () => administrator.status === 'ready');
   const sentences: string[] = [];
   const redisUrl = `redis://known:wrong@127.0.0.1:${server.port}`;
   const journals = new JournalRedis({ redisUrl, redisJournals: undefined }, 'test', (sentence) => sentences.push(sentence));
@@ -47,10 +49,19 @@ test('why a server is not reached is reported once, and again after it was reach
       attempts += 1;
     });
     await until('a few attempts', () => attempts >= 3);
-    assert.equal(sentences.filter((sentence) => sentence.includes('WRONGPASS')).length, 1, sentences.join('\n'));
+    const refusals = (): number => sentences.filter((sentence) => sentence.includes('WRONGPASS')).length;
+    assert.equal(refusals(), 1, sentences.join('\n'));
     assert.equal(new Set(sentences).size, sentences.length);
-    assert.ok(!sentences.some((sentence) => /wrong|right/.test(sentence)));
+
+    const reached = once(redis, 'ready');
+    await administrator.call('acl', 'setuser', 'known', '>wrong');
+    await reached;
+    await administrator.call('acl', 'setuser', 'known', '<wrong');
+    await administrator.call('client', 'kill', 'user', 'known');
+    await until('it is reported again', () => refusals() === 2);
+    assert.ok(!sentences.some((sentence) => /wrong|right/.test(sentence)), sentences.join('\n'));
   } finally {
     journals.disconnect();
+    administrator.disconnect();
   }
 });

@@ -4,7 +4,6 @@
  */
 import { type ErrorCode, errors, type Failure, isErrorCode } from '@polyedge/contracts/errors';
 import { untoken } from '@polyedge/contracts/subject';
-import { utf8Of } from '@polyedge/query/utf8';
 
 export const TRACEPARENT = 'traceparent';
 /** How long the caller waits, in milliseconds from sending. */
@@ -101,9 +100,6 @@ export function encodeBody<Body>(body: Body, encode: (body: Body) => string | un
     return undefined;
   }
 }
-
-/** A text as UTF-8. */
-export const bytesOf = (text: string): Buffer => Buffer.from(text, utf8Of(text, Buffer.byteLength(text)));
 
 /** The failure of a request or a reply that cannot be encoded. */
 export const UNENCODABLE = { code: 'invalid', detail: 'the message cannot be written as JSON' } as const;

@@ -8,7 +8,6 @@ import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { BusCounts } from './bus-counts.ts';
 import {
-  bytesOf,
   DEADLINE,
   encodeBody,
   HEADER_ROOM,
@@ -119,7 +118,7 @@ export class NatsRequests {
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(this.#refuse('busy', 'too many requests are waiting for a reply'));
     const text = encodeBody(body);
     if (text === undefined) return Promise.resolve(this.#refuse(UNENCODABLE.code, UNENCODABLE.detail));
-    const data = bytesOf(text);
+    const data = Buffer.from(text);
     const limit = this.#connection.info?.max_payload ?? 0;
     if (data.length + HEADER_ROOM > limit) {
       return Promise.resolve(this.#refuse('too-large', `the request has ${data.length} bytes; ${limit - HEADER_ROOM} are possible`));

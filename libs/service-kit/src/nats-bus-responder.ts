@@ -14,7 +14,6 @@ import type { RequestContext, Responder } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import type { BusCounts } from './bus-counts.ts';
 import {
-  bytesOf,
   DEADLINE,
   DEFAULT_DEADLINE_MS,
   encodeBody,
@@ -187,7 +186,7 @@ export class NatsResponder<Request, Reply> implements Responder {
       this.#replyFailure(to, UNENCODABLE);
       return;
     }
-    const bytes = bytesOf(text);
+    const bytes = Buffer.from(text);
     if (bytes.length <= PART_BYTES) {
       this.#outgoing.publish(to, bytes);
       return;

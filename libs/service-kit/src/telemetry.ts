@@ -43,7 +43,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     metricsPort === undefined
       ? undefined
       : new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true, withoutTargetInfo: true });
-  const sdk = tracing ? await tracingSdk(service, exporter) : await metricsSdk(exporter);
+  const sdk = tracing || exporter === undefined ? await tracingSdk(service, exporter) : await metricsSdk(exporter);
   const server =
     exporter === undefined
       ? undefined
@@ -86,9 +86,9 @@ async function tracingSdk(service: string, exporter: MetricReader | undefined): 
 }
 
 /** The part of the SDK that metrics need: the whole of it, with every exporter there is, is most of what a service loads. */
-async function metricsSdk(exporter: MetricReader | undefined): Promise<Sdk> {
+async function metricsSdk(exporter: MetricReader): Promise<Sdk> {
   const { MeterProvider } = await import('@opentelemetry/sdk-metrics');
-  const provider = new MeterProvider({ readers: exporter === undefined ? [] : [exporter] });
+  const provider = new MeterProvider({ readers: [exporter] });
   metrics.setGlobalMeterProvider(provider);
   return provider;
 }

@@ -9,7 +9,7 @@ import { backUp, restore } from '../src/postgres/backup.ts';
 import { migrate } from '../src/postgres/migrate.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
 
-test('rows larger than the read-ahead are copied completely, and back', async () => {
+test('rows larger than the read-ahead are copied completely, and back', { timeout: 60_000 }, async () => {
   await using parts = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'polyedge-rows-'));
   parts.defer(() => rmSync(folder, { recursive: true, force: true }));

@@ -16,6 +16,8 @@ const MAX_TENANTS = 1000;
 const MAX_ROLES = 500;
 
 interface Book {
+  /** The number of the request that read it. */
+  readonly read: number;
   readonly account: Account | undefined;
   readonly roles: readonly Role[];
 }
@@ -24,6 +26,7 @@ export class RoleCache {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #books = new Map<string, Book>();
+  #reads = 0;
   #subscription: Subscription | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -62,6 +65,8 @@ export class RoleCache {
   }
 
   async read(tenant: string): Promise<boolean> {
+    this.#reads += 1;
+    const read = this.#reads;
     const found = await this.#bus.request(
       accountsGet,
       accountsGet.subject({ tenant }),
@@ -72,10 +77,12 @@ export class RoleCache {
       this.#log.warn('the roles could not be read', { code: found.failure.code });
       return false;
     }
+    // Replicas of the directory may answer in another order than they were asked.
+    if ((this.#books.get(tenant)?.read ?? 0) > read) return true;
     const [account] = found.value.accounts;
     if (!this.#books.has(tenant) && this.#books.size >= MAX_TENANTS)
       for (const oldest of [...this.#books.keys()].slice(0, 1)) this.#books.delete(oldest);
-    this.#books.set(tenant, { account, roles: account === undefined ? SEED_ROLES : rolesIn(account) });
+    this.#books.set(tenant, { read, account, roles: account === undefined ? SEED_ROLES : rolesIn(account) });
     return true;
   }
 

@@ -42,13 +42,8 @@ export async function startRedisCluster(certificates?: ClusterCertificates): Pro
       const bus = await freePort();
       const secure = certificates === undefined ? undefined : await secureArgs(certificates);
       const args = [
+        ...['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--cluster-port', String(bus)],
         ...(secure?.args ?? []),
-        '--cluster-enabled',
-        'yes',
-        '--cluster-node-timeout',
-        String(NODE_TIMEOUT_MS),
-        '--cluster-port',
-        String(bus),
       ];
       // A replica that was only just made may be behind, and is better than none.
       const server = parts.use(await startRedis({ args: [...args, '--cluster-replica-validity-factor', '0'] }));

@@ -2,7 +2,7 @@
 import type { graphMutate, MutationOutcome } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { omitGiven } from '@polyedge/contracts/given-attributes';
-import { knowJson, knownJson } from '../core/known-json.ts';
+import { knowJson, knownJson, LARGE_TEXT } from '../core/known-json.ts';
 
 type Message = RequestOf<typeof graphMutate>;
 type Reply = ReplyOf<typeof graphMutate>;
@@ -10,20 +10,18 @@ type Reply = ReplyOf<typeof graphMutate>;
 /** Caches the text of a request that is alone in its message, as every large one is. */
 export function knowRequest({ requests, ...head }: Message, text: string): void {
   const [request] = requests;
-  if (request === undefined || requests.length > 1) return;
+  if (request === undefined || requests.length > 1 || text.length < LARGE_TEXT) return;
   const before = `${JSON.stringify(head).slice(0, -1)},"requests":[`;
   if (!text.startsWith(before) || !text.endsWith(']}')) return;
   knowJson(request, text.slice(before.length, -2));
 }
 
-/** The reply without what its large requests give. */
-export function withoutGiven({ requests }: Message, reply: Reply): Reply {
-  const outcomes = reply.outcomes.map((outcome, at) => {
-    const request = requests[at];
-    const isLarge = request !== undefined && knownJson(request) !== undefined;
-    return outcome.ok && isLarge ? { ...outcome, value: omitGiven(request, outcome.value) } : outcome;
-  });
-  return { ...reply, outcomes };
+/** The reply without what the request gives, if that is large. */
+export function withoutGiven({ requests: [request] }: Message, reply: Reply): Reply {
+  const [outcome] = reply.outcomes;
+  // Only one that is alone in its message has a known text.
+  if (request === undefined || outcome?.ok !== true || knownJson(request) === undefined) return reply;
+  return { ...reply, outcomes: [{ ...outcome, value: omitGiven(request, outcome.value) }] };
 }
 
 /** Placeholder of attributes: no text of a client contains this character. */

@@ -6,10 +6,10 @@
 const texts = new WeakMap<object, string>();
 
 /** Minimum length of cached texts: below it, caching costs more than serializing again. */
-const LARGE = 16 * 1024;
+export const LARGE_TEXT = 16 * 1024;
 
 export function knowJson(value: object, json: string): void {
-  if (json.length >= LARGE) texts.set(value, json);
+  if (json.length >= LARGE_TEXT) texts.set(value, json);
 }
 
 /** The cached text of a value. */
