@@ -21,20 +21,17 @@ import { session } from '../services/saga-edge/test/client.ts';
 import { Graph, HiroEvents, told } from './interplay/hiro-client.ts';
 import { ADMINS, acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/system.ts';
 import { runRounds } from './kill/rounds.ts';
+import { withDatabase } from './with-database.ts';
 
 /** Tenants of the changes in a journal's database, in the order of seq, without those of accounts. */
-async function tenantsIn(url: string): Promise<{ readonly tenants: readonly string[]; readonly dense: boolean }> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
+const tenantsIn = (url: string): Promise<{ readonly tenants: readonly string[]; readonly dense: boolean }> =>
+  withDatabase(url, async (sql) => {
     const rows = await sql<{ tenant: string; seq: string }[]>`select tenant, seq from journal order by seq`;
     return {
       tenants: [...new Set(rows.map(({ tenant }) => tenant))].filter((tenant) => tenant !== 'system').sort(),
       dense: rows.every(({ seq }, at) => Number(seq) === at + 1),
     };
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
+  });
 
 suite('two journals', () => {
   let system: System;
@@ -254,14 +251,10 @@ async function keysIn(url: string): Promise<readonly string[]> {
   }
 }
 
-async function epochOf(url: string): Promise<unknown> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
+const epochOf = (url: string): Promise<unknown> =>
+  withDatabase(url, async (sql) => {
     return (await sql`select epoch from sequencer`)[0]?.epoch;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
+  });
 
 interface GroupEvent {
   readonly id: string;

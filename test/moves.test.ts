@@ -15,11 +15,11 @@ import { acmeAdmin, PLACED, SECOND, type System, startSystem } from './journals/
 import { addOthers, attempt, attemptOnce, contentsOf, fill, repeat, write } from './moves/contents.ts';
 import { runMove } from './moves/stopping.ts';
 import { moveUnderLoad } from './moves/under-load.ts';
+import { withDatabase } from './with-database.ts';
 
 /** Rows that name a tenant, by table. */
-async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<string, number>>> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
+const rowsOf = (url: string, tenant: string): Promise<Readonly<Record<string, number>>> =>
+  withDatabase(url, async (sql) => {
     const found: Record<string, number> = {};
     for (const table of [
       'element',
@@ -37,22 +37,15 @@ async function rowsOf(url: string, tenant: string): Promise<Readonly<Record<stri
       if (row?.count !== '0') found[table] = Number(row?.count);
     }
     return found;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
+  });
 
 /** The groups of a tenant that began before its last change, in a journal that it was moved to: all of that would be their lag. */
-async function groupsThatBeganBefore(url: string, tenant: string): Promise<number> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
+const groupsThatBeganBefore = (url: string, tenant: string): Promise<number> =>
+  withDatabase(url, async (sql) => {
     const found = await sql`
       select from consumer_group where tenant = ${tenant} and began_at < (select max(seq) from journal where tenant = ${tenant})`;
     return found.length;
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
+  });
 
 /** The version of the placements in which a tenant was placed last. */
 async function placedSince(bus: Bus, tenant: string): Promise<number | undefined> {

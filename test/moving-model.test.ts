@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import { graphMutate, type MutationOutcome, type MutationRequest, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { Chance } from '@polyedge/simulation/virtual-time';
-import postgres from 'postgres';
 import { DatabaseModel } from '../services/graph-store/test/database-model.ts';
 import { requestOf } from '../services/graph-store/test/running-store.ts';
 import { SECOND, startSystem } from './journals/system.ts';
 import { runMove } from './moves/stopping.ts';
+import { withDatabase } from './with-database.ts';
 
 const TENANT = 'moving';
 const NEIGHBOUR = 'staying';
@@ -92,18 +92,14 @@ interface Stored {
   readonly blank: number;
 }
 
-async function realRows(url = ''): Promise<Stored> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
+const realRows = (url = ''): Promise<Stored> =>
+  withDatabase(url, async (sql) => {
     const rows = await sql<Row[]>`
       select seq::int, element as id, action, version::int, first_seq::int as first, last_seq::int as last, seq_before::int as before, attributes
       from journal where tenant = ${TENANT} order by seq`;
     const [left] = await sql<{ count: number }[]>`select count(*)::int as count from journal where tenant = '' and scope = 'system'`;
     return { rows: [...rows], blank: left?.count ?? 0 };
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
+  });
 
 /** Numbers by their order among the tenant's own: the journals of the two sides begin with different ones. */
 function inOrder(rows: readonly Row[]): unknown[] {

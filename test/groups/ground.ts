@@ -5,9 +5,10 @@ import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { type RunningService, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
-import postgres from 'postgres';
+import type postgres from 'postgres';
 import { login } from '../../services/hiro-edge/test/system.ts';
 import { ADMINS, acmeAdmin, PLACED, SECOND } from '../journals/system.ts';
+import { withDatabase } from '../with-database.ts';
 import type { Takeover } from './model.ts';
 import { now } from './time.ts';
 
@@ -113,13 +114,4 @@ async function takeoversOf(sql: postgres.Sql): Promise<readonly Takeover[]> {
   const rows = await sql<{ wall: number; partition: number }[]>`
     select (extract(epoch from taken_on) * 1000)::float8 as wall, partition from takeover`;
   return rows.map(({ wall, partition }) => ({ at: wall + offset, partition }));
-}
-
-async function withDatabase<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    return await work(sql);
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
 }
