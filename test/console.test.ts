@@ -37,7 +37,7 @@ const PAGES = ['', 'tail', 'graph', 'groups', 'connections', 'accounts', 'runnab
 const PICTURED: readonly number[] = [360, 768, 1280];
 const HARMLESS = '<img src=x onerror="document.title=1">';
 
-suite('the console', () => {
+suite('the console', { timeout: 300_000 }, () => {
   let system: System;
   let url: string;
   let context: BrowserContext;

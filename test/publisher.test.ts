@@ -8,7 +8,7 @@ import { operationId } from '@polyedge/contracts/operation-id';
 import { openFeed } from '@polyedge/edge-kit/feed/feed';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { startService } from '@polyedge/testkit/servers/service';
-import { PATIENCE_MS, until } from '@polyedge/testkit/until';
+import { until } from '@polyedge/testkit/until';
 import postgres from 'postgres';
 import { checkJournal, checkRedis, checkWrites } from './kill/check.ts';
 import { readTruth } from './kill/journal.ts';
@@ -178,9 +178,7 @@ test('a NATS restart with one edge that reconnects late loses nothing', async ()
   await writer.stop();
   const truth = await readTruth(system.postgres.url);
   const caughtUp = await Promise.all(
-    feeds.map(
-      (feed) => new Promise<boolean>((resolve) => void feed.whenDelivered('default', truth.epoch, truth.seq, PATIENCE_MS, resolve)),
-    ),
+    feeds.map((feed) => new Promise<boolean>((resolve) => void feed.whenDelivered('default', truth.epoch, truth.seq, 10_000, resolve))),
   );
   assert.deepEqual(caughtUp, [true, true]);
   for (const watcher of watchers) assert.deepEqual(watcher.problems(truth.rows), []);

@@ -150,7 +150,7 @@ test('gooduncle:F14 gooduncle:F15 every code and every reason of the edge itself
 test('gooduncle:F17 above the rate the answer is slow down', async () => {
   using client = await Client.open(url);
   const refs = Array.from({ length: 1500 }, () => client.start({ type: 'unsubscribe', subscription: 'none' }));
-  await client.until(() => refs.every((ref) => client.to(ref).length === 1) || client.closed !== undefined, 'all answers');
+  await client.until(() => refs.every((ref) => client.to(ref).length === 1) || client.closed !== undefined, 'all answers', 20_000);
   assert.ok(client.answers.some((answer) => saw(answer) === 'slow down rate@null'));
 });
 

@@ -154,7 +154,7 @@ test(`an organization has at most ${MAX_GROUPS} groups: the first member of a fu
       const names = Array.from({ length: 50 }, (_, at) => `many-${made + at}`);
       const answers = await Promise.all(
         names.map((name) =>
-          bus.request(groupOpen, groupOpen.subject({ tenant: 'default' }), { name, start: 'largest' }, { timeoutMs: 30_000 }),
+          bus.request(groupOpen, groupOpen.subject({ tenant: 'default' }), { name, start: 'largest' }, { timeoutMs: 5000 }),
         ),
       );
       refused = answers.filter((answer) => !answer.ok && answer.failure.code === 'limited').length;
