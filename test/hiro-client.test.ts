@@ -184,8 +184,9 @@ test('hiro:E14 hiro:E16 its streams share a group, and one that returns receives
   assert.equal(both().length, first.length);
   for (const end of stop) end();
   // Until the server has noticed that the sockets are closed, events sent to them are repeated later.
+  const token = await freshToken();
   await until('the group has no members', async () => {
-    const response = await fetch(`${hiro.url}/admin/groups`, { headers: { authorization: `Bearer ${await freshToken()}` } });
+    const response = await fetch(`${hiro.url}/admin/groups`, { headers: { authorization: `Bearer ${token}` } });
     const { items } = (await response.json()) as {
       readonly items: readonly { readonly name: string; readonly members: readonly object[] }[];
     };

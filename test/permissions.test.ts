@@ -161,7 +161,7 @@ suite('least privilege', { concurrency: true }, () => {
       assert.equal((await hiro.xrange('{pe:e1:3}:log.1', '-', '+')).length, 1);
       assert.deepEqual(await hiro.hmget('{pe:e1:3}:meta', 'fence'), ['1']);
       await hiro.hset('{pe:e1:g5}:leases', '3', 'hiro-1');
-      await hiro.set('{pe:e1:ehiro-1}:alive', '1', 'PX', 1000);
+      await hiro.set('{pe:e1:ehiro-1}:alive', '1', 'PX', 60_000);
       await store.unlink('{pe:e1:3}:log.1', '{pe:e1:3}:meta');
       // The operations of the services themselves, through their own library.
       const writer = new HotJournal(store, 'e1');
@@ -177,13 +177,13 @@ suite('least privilege', { concurrency: true }, () => {
       const page = await reader.read(3, (await reader.state(3)).generation, 0, 10);
       assert.ok(page.is === 'read' && page.entries.length >= 1);
       const groups = new GroupRedis(hiro, 'e1');
-      await groups.beat('hiro-1', 1000);
+      await groups.beat('hiro-1', 60_000);
       assert.equal((await groups.alive(['hiro-1'])).size, 1);
       assert.notEqual(await groups.join(5, 'hiro-1', ['m1']), 'full');
       assert.equal((await groups.members(5)).size, 1);
-      const [taken] = await groups.take(5, 'hiro-1', 1000, 0, [{ partition: 3, above: 0 }]);
+      const [taken] = await groups.take(5, 'hiro-1', 60_000, 0, [{ partition: 3, above: 0 }]);
       assert.ok(taken?.is === 'taken');
-      assert.deepEqual(await groups.hold(5, 'renew', 1000, [{ partition: 3, fence: taken.fence, position: 7 }]), []);
+      assert.deepEqual(await groups.hold(5, 'renew', 60_000, [{ partition: 3, fence: taken.fence, position: 7 }]), []);
       assert.equal((await groups.leases(5)).size, 1);
       await groups.leave(5, ['m1']);
       assert.equal((await dropOtherEpochs(store, 'e2')) > 0, true);

@@ -105,6 +105,8 @@ test('saga:23 the JavaScript API: operators, options, finding, bots, and fetch',
     stored: { n: 1 },
     keys: ['k'],
   });
+  // What is written last, after everything that it may have been told.
+  await client.until(() => client.events('/properties').some(({ name }) => name === 'result'), 'the result');
   const told = client.events('/properties').map(({ name }) => name);
   assert.ok(!told.includes('silent'));
   assert.equal(told.filter((name) => name === 'once').length, 1);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,13 +8,19 @@ import { readConfig } from '@polyedge/service-kit/config';
 import type { Settings } from '@polyedge/service-kit/settings';
 import { settingRows } from '@polyedge/service-kit/settings-table';
 import { allEnded } from '@polyedge/testkit/servers/processes';
-import { PATIENCE_MS, until } from '@polyedge/testkit/until';
+import { until } from '@polyedge/testkit/until';
 
 const root = resolve(import.meta.dirname, '..');
 const program = join(root, 'infra/local/start.ts');
 const readyMs = 120_000;
 
-type Started = { readonly process: ChildProcess; readonly output: () => string; readonly saw: (pattern: RegExp) => Promise<void> };
+type Started = {
+  readonly process: ChildProcess;
+  readonly output: () => string;
+  readonly saw: (pattern: RegExp) => Promise<void>;
+  /** Its exit code, once all of its output has come. */
+  readonly ended: () => Promise<number | null>;
+};
 
 /** `npm start` with its own data folder, without the installation; only the servers, because these tests need no more. */
 function start(data: string, env: Readonly<Record<string, string>> = {}, only = ''): Started {
@@ -25,17 +30,20 @@ function start(data: string, env: Readonly<Record<string, string>> = {}, only = 
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')));
+  let isClosed = false;
+  child.once('close', () => {
+    isClosed = true;
+  });
   const saw = async (pattern: RegExp) => {
     const printed = () => pattern.test(output);
-    await until(`it prints ${pattern}`, () => printed() || child.exitCode !== null, { withinMs: readyMs, seen: () => output });
+    await until(`it prints ${pattern}`, () => printed() || isClosed, { withinMs: readyMs, seen: () => output });
     if (!printed()) throw new Error(`it ended before it printed ${pattern}:\n${output}`);
   };
-  return { process: child, output: () => output, saw };
-}
-
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) });
-  return child.exitCode;
+  const ended = async () => {
+    await until('it ends', () => isClosed, { seen: () => output });
+    return child.exitCode;
+  };
+  return { process: child, output: () => output, saw, ended };
 }
 
 function serverPids(data: string): number[] {
@@ -112,10 +120,10 @@ suite('npm start', { concurrency: true }, () => {
       const pids = serverPids(data);
       assert.equal(statSync(join(data, 'secrets.json')).mode & 0o777, 0o600);
       const second = start(data);
-      assert.equal(await exitCode(second.process), 1);
+      assert.equal(await second.ended(), 1);
       assert.match(second.output(), /is in use by process \d+/);
       first.process.kill('SIGINT');
-      assert.equal(await exitCode(first.process), 0);
+      assert.equal(await first.ended(), 0);
       assert.equal(await allEnded(pids, 1_000), true);
     } finally {
       rmSync(data, { recursive: true, force: true });
@@ -135,7 +143,7 @@ suite('npm start', { concurrency: true }, () => {
       const password = (started: Started) => /password (\S+)/.exec(started.output())?.[1];
       assert.equal(password(second), password(first));
       second.process.kill('SIGTERM');
-      assert.equal(await exitCode(second.process), 0);
+      assert.equal(await second.ended(), 0);
     } finally {
       rmSync(data, { recursive: true, force: true });
     }
@@ -151,7 +159,7 @@ suite('npm start', { concurrency: true }, () => {
       await started.saw(/nats ended \(SIGKILL\)/);
       await started.saw(/nats is ready again/);
       started.process.kill('SIGINT');
-      assert.equal(await exitCode(started.process), 0);
+      assert.equal(await started.ended(), 0);
     } finally {
       rmSync(data, { recursive: true, force: true });
     }
@@ -185,7 +193,7 @@ suite('npm start', { concurrency: true }, () => {
       await started.saw(/ready after/);
       assert.match(started.output(), /as in POLYEDGE_ADMIN_PASSWORD/);
       started.process.kill('SIGINT');
-      assert.equal(await exitCode(started.process), 0);
+      assert.equal(await started.ended(), 0);
     } finally {
       rmSync(data, { recursive: true, force: true });
     }
@@ -197,7 +205,7 @@ suite('npm start', { concurrency: true }, () => {
       const started = start(data);
       await started.saw(/data is in/);
       started.process.kill('SIGINT');
-      assert.equal(await exitCode(started.process), 0);
+      assert.equal(await started.ended(), 0);
       assert.match(started.output(), /everything has ended/);
     } finally {
       rmSync(data, { recursive: true, force: true });

@@ -21,7 +21,33 @@ const ALONE: readonly string[] = [
   'test/containers/*.test.ts',
 ];
 
+/** Files that take minutes: each begins before the others of its group, so that none of them is the last to run, beside idle cores. */
+const LONG: readonly string[] = ['test/{console,journals,readme}.test.ts', 'test/simulation/system.test.ts'];
+
+export const takesLong = (file: string): boolean => LONG.some((pattern) => matchesGlob(file, pattern));
+
 export const runsAlone = (file: string): boolean => ALONE.some((pattern) => matchesGlob(file, pattern));
+
+/** Files whose tests use the system of one scene, by a name for their process: the system is started once for all of them. */
+const TOGETHER: Readonly<Record<string, string>> = {
+  'gooduncle-scene': 'services/gooduncle-edge/test/{data,live,since}.test.ts',
+  'hiro-scene': 'services/hiro-edge/test/{events,graph,series-and-history}.test.ts',
+  'jssocket-events': 'services/jssocket-edge/test/{events,frames,notifications}.test.ts',
+  'saga-scene': 'services/saga-edge/test/{lists,operators,properties,rooms,runnable-rooms}.test.ts',
+  'space-rest': 'services/space-edge/test/{clients,contracts,contracts-of-services,contracts-together,rest,services,users}.test.ts',
+  'store-scene': 'services/graph-store/test/{last-administrator,mutations,reads}.test.ts',
+  scripts: 'test/{scripts,scripts-api,scripts-bounds}.test.ts',
+};
+
+/**
+ * The process that a test file shares with others, by its name; undefined for one of its own. Unit tests share those of their folders: to start
+ * a process and to load the sources that many of them import takes longer than most of them.
+ */
+export function sharedProcess(file: string): string | undefined {
+  const unit = testGroups.find(({ short }) => short === 'unit');
+  if (unit?.patterns.some((pattern) => matchesGlob(file, pattern))) return `unit-${file.split('/')[0]}`;
+  return Object.keys(TOGETHER).find((name) => matchesGlob(file, TOGETHER[name] ?? ''));
+}
 
 const root = resolve(import.meta.dirname, '../..');
 

@@ -3,8 +3,8 @@
 // runs only the container tests; `--short` skips the slow ones among them.
 // The static checks are tests too, so that the runner's closing counts are complete.
 import { once } from 'node:events';
-import { globSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -22,7 +22,8 @@ import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
 import { ClosingCounts } from './closing-counts.ts';
-import { groupsToRun, groupTimes, runsAlone } from './test-groups.ts';
+import { groupsToRun, groupTimes, runsAlone, sharedProcess, takesLong } from './test-groups.ts';
+import { processesOf } from './test-processes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -46,7 +47,9 @@ if (groups === undefined) {
 }
 const files = groups
   .flatMap(({ patterns }) =>
-    patterns.flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort()),
+    patterns
+      .flatMap((pattern) => globSync(pattern, { cwd: root, exclude: (name) => name.includes('node_modules') }).sort())
+      .toSorted((one, other) => Number(takesLong(other)) - Number(takesLong(one))),
   )
   .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
 if (files.length === 0) {
@@ -63,6 +66,8 @@ await using servers = new AsyncDisposableStack();
 await startShared('redis', /\bsharedRedis\b/, startRedis);
 await startShared('postgres', /\bsharedPostgres\b/, () => startPostgres({ settings: { max_connections: '400' } }));
 
+const folder = mkdtempSync(join(tmpdir(), 'polyedge-test-'));
+servers.defer(() => rmSync(folder, { recursive: true, force: true }));
 say(`${files.length} test files …`);
 const times = groupTimes();
 const closing = new ClosingCounts();
@@ -84,12 +89,12 @@ await new Promise((resolve) => reporter.once('end', resolve));
 console.log(closing.sentence());
 if (stop.signal.aborted) process.exitCode = 130;
 
-/** Runs test files, this many at a time, and reports them. */
+/** Runs test files in this many processes at a time, and reports them. */
 async function runFiles(some: readonly string[], concurrency: number): Promise<void> {
   if (some.length === 0 || stop.signal.aborted) return;
   const events = run({
     cwd: root,
-    files: some.map((file) => join(root, file)),
+    files: [...processesOf(some, sharedProcess, { root, folder })],
     concurrency,
     execArgv: ['--import', join(import.meta.dirname, 'test-file-limit.ts')],
     signal: stop.signal,

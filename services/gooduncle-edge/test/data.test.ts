@@ -1,18 +1,9 @@
 /** What is created, read, updated and deleted, and what of it a role may see. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { code, newKind, products, says } from './answers.ts';
 import { type Answer, Client } from './client.ts';
-import { type System, startSystem } from './system.ts';
-
-const parts = new AsyncDisposableStack();
-let system: System;
-let url: string;
-before(async () => {
-  system = parts.use(await startSystem());
-  url = system.edge.url;
-});
-after(() => parts.disposeAsync());
+import { system, url } from './gooduncle-scene.ts';
 
 const names = (answers: readonly Answer[]) => answers.map(({ response }) => response.payload.name);
 

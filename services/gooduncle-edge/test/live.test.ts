@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { code, newKind, says } from './answers.ts';
 import { type Answer, Client, type Subscribed } from './client.ts';
-import { type System, startSystem } from './system.ts';
-
-const parts = new AsyncDisposableStack();
-let system: System;
-let url: string;
-let admin: Client;
-before(async () => {
-  // What a reader that stands still gets is judged, not when it is given up.
-  system = parts.use(await startSystem({ edge: { GOODUNCLE_STALLED_MS: '600s' } }));
-  url = system.edge.url;
-  admin = parts.use(await Client.open(url, 'admin'));
-});
-after(() => parts.disposeAsync());
+import { admin, system, url } from './gooduncle-scene.ts';
 
 /** Event and payload without the marks of a test. */
 const brief = ({ response }: Answer): unknown[] => {

@@ -77,7 +77,7 @@ test('gooduncle:F20 T34 a token counts when it is valid, and only then', async (
 
 test('gooduncle:F20 gooduncle:F53 T35 when a token ends, so do its role and the subscriptions made with it', async () => {
   using client = await Client.open(url);
-  const token = await provider.token({ sub: 'ann', roles: ['clerk'], forMs: 2500 });
+  const token = await provider.token({ sub: 'ann', roles: ['clerk'], forMs: 5000 });
   await client.one({ type: 'upgrade', token });
   const orders = await client.subscribe({ subscription: 's1', topic: 'orders', criteria: { kind: 'none' } });
   const goods = await client.subscribe({ subscription: 's2', topic: 'products', criteria: { kind: 'none' } });

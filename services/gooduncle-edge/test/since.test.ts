@@ -1,20 +1,9 @@
 /** Going on with a subscription after a reconnect (protocol page 4.7). */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { newKind, says } from './answers.ts';
 import { type Answer, Client } from './client.ts';
-import { type System, startSystem } from './system.ts';
-
-const parts = new AsyncDisposableStack();
-let system: System;
-let url: string;
-let admin: Client;
-before(async () => {
-  system = parts.use(await startSystem());
-  url = system.edge.url;
-  admin = parts.use(await Client.open(url, 'admin'));
-});
-after(() => parts.disposeAsync());
+import { admin, parts, url } from './gooduncle-scene.ts';
 
 const create = (params: object) => admin.one({ type: 'create', topic: 'products', params });
 const update = (criteria: object, params: object) => admin.one({ type: 'update', topic: 'products', criteria, params });

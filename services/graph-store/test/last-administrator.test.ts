@@ -1,20 +1,15 @@
 /** The last administrator of a protocol stays one, on two replicas that change two of them at the same moment. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { LAST_ADMINISTRATOR } from '@polyedge/contracts/account-change';
 import { type Account, accountsCreate, accountsDelete, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { JsonObject } from '@polyedge/query/json';
-import { freshId, type RunningStore, startStore } from './running-store.ts';
+import { freshId } from './running-store.ts';
+import { store } from './store-scene.ts';
 
 const ROUNDS = 25;
 const TIMEOUT = { timeoutMs: 30_000 };
-
-let store: RunningStore;
-before(async () => {
-  store = await startStore(2);
-});
-after(() => store[Symbol.asyncDispose]());
 
 type Change = Partial<Pick<Account, 'roles' | 'disabled' | 'attributes' | 'version'>>;
 

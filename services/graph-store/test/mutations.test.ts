@@ -1,15 +1,10 @@
 /** Every kind of mutation and guard over NATS, on two replicas. The rules themselves are tried in src/core; this is about the way through. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { graphGet, type MutationOutcome, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Json } from '@polyedge/query/json';
-import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
-
-let store: RunningStore;
-before(async () => {
-  store = await startStore(2);
-});
-after(() => store[Symbol.asyncDispose]());
+import { freshId, requestOf, TENANT } from './running-store.ts';
+import { store } from './store-scene.ts';
 
 const create = (id: string, attributes: Record<string, Json> = {}): Operation => ({ op: 'create', type: 'test/Thing', id, attributes });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { graphChanged } from '@polyedge/contracts/bus/feed';
 import {
   CHUNK_BYTES,
@@ -23,13 +23,8 @@ import type { Json, JsonObject } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import { until } from '@polyedge/testkit/until';
 import fc from 'fast-check';
-import { freshId, positionOf, type RunningStore, startStore, TENANT } from './running-store.ts';
-
-let store: RunningStore;
-before(async () => {
-  store = await startStore(2, { GRAPH_STORE_SWEEP_MS: '1000' });
-});
-after(() => store[Symbol.asyncDispose]());
+import { freshId, positionOf, TENANT } from './running-store.ts';
+import { store } from './store-scene.ts';
 
 const create = (id: string, attributes: Record<string, Json> = {}, type = 'test/Thing'): Operation => ({
   op: 'create',

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { type HiroEvent, hiroEvent } from '@polyedge/contracts/wire/hiro';
 import { until } from '@polyedge/testkit/until';
 import { Client } from './client.ts';
-import { call, post, type System, startSystem } from './system.ts';
-
-let system: System;
-let token: string;
-before(async () => {
-  system = await startSystem();
-  token = await system.token();
-});
-after(() => system[Symbol.asyncDispose]());
+import { system, token } from './hiro-scene.ts';
+import { call, post } from './system.ts';
 
 type Vertex = Readonly<Record<string, unknown>>;
 

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { graphResponse } from '@polyedge/contracts/wire/hiro';
 import { Client } from './client.ts';
-import { ADMIN, call, type Login, login, post, type System, startSystem } from './system.ts';
-
-let system: System;
-before(async () => {
-  system = await startSystem();
-});
-after(() => system[Symbol.asyncDispose]());
+import { system } from './hiro-scene.ts';
+import { ADMIN, call, type Login, login, post } from './system.ts';
 
 type Vertex = Readonly<Record<string, unknown>>;
 

@@ -2,21 +2,16 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { graphResponse } from '@polyedge/contracts/wire/hiro';
 import { Client } from './client.ts';
-import { call, post, type System, startSystem } from './system.ts';
+import { started, system, token } from './hiro-scene.ts';
+import { call, post } from './system.ts';
 
-let system: System;
-let token: string;
 let client: Client;
 before(async () => {
-  system = await startSystem();
-  token = await system.token();
+  await started;
   client = new Client(system.hiro.port, '/api/graph-ws/6.1/', ['graph-2.0.0', `token-${token}`]);
   await client.open();
 });
-after(async () => {
-  client.ws.terminate();
-  await system[Symbol.asyncDispose]();
-});
+after(() => client.ws.terminate());
 
 type Vertex = Readonly<Record<string, unknown>>;
 interface Error {

@@ -45,12 +45,12 @@ test('jssocket:35 a core that never reads can publish, and logins go to the othe
   using worker = await Core.start(lone.port, { neverReads: true });
   using page = await Page.visit(lone.port);
   page.event('client_connect', {});
-  using core = await Core.start(lone.port);
   const arrived = async () => {
     page.ws.ping();
     await once(page.ws, 'pong');
   };
   await arrived();
+  using core = await Core.start(lone.port);
   // Asked first, the worker does not answer; after three seconds the other one is asked.
   clock.advance(2900);
   await arrived();
@@ -69,8 +69,8 @@ test('jssocket:34 a late second answer that changes nothing is not passed on', a
   using slow = await Core.start(lone.port, { isHeld: true });
   using page = await Page.visit(lone.port);
   page.event('client_connect', { token: 'token-ann' });
+  await slow.socket.until(() => slow.asked.length === 1);
   using _quick = await Core.start(lone.port);
-  await page.until(() => slow.asked.length === 1);
   clock.advance(3100);
   assert.match(JSON.stringify(await page.next()), /client_connected/);
   slow.release();

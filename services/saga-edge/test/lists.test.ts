@@ -1,24 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { cpuMs } from '@polyedge/testkit/servers/processes';
-import { rest, type Session, session } from './client.ts';
-import { ADMIN, type System, startSystem } from './system.ts';
-
-let system: System;
-let url: string;
-let boss: Session;
-const open: Session[] = [];
-
-before(async () => {
-  system = await startSystem();
-  url = system.saga.url;
-  boss = await session(url, ADMIN);
-  open.push(boss);
-});
-after(async () => {
-  for (const client of open) client.close();
-  await system[Symbol.asyncDispose]();
-});
+import { rest, session } from './client.ts';
+import { boss, open, system, url } from './saga-scene.ts';
 
 const search = (text: string): string => encodeURIComponent(text);
 

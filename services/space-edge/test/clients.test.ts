@@ -1,23 +1,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { findPython } from '@polyedge/testkit/servers/find-program';
 import { until } from '@polyedge/testkit/until';
 import { connect } from 'space-node-client';
 import { openPage } from './browser.ts';
 import { metered, subscription } from './metered.ts';
 import { servePage } from './react-page.ts';
+import { url } from './rest-scene.ts';
 import { listen } from './sockets.ts';
-import { newOrganization, pricing, pricingFile, type System, startSystem } from './system.ts';
-
-let system: System;
-let url: string;
-before(async () => {
-  system = await startSystem();
-  url = system.space.url;
-});
-after(() => system[Symbol.asyncDispose]());
+import { newOrganization, pricing, pricingFile } from './system.ts';
 
 test('space:45 space:13 space-node-client 0.3.0 connects, is healthy and receives all four codes', async () => {
   const { rest, key } = await newOrganization(url);
