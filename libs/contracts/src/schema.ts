@@ -1,6 +1,6 @@
 /** The only file that depends on the schema library. A schema is JSON Schema: it types, validates and documents one shape. */
 import { type Static, type TSchema, Type } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile } from 'typebox/schema';
 
 export type { Static, TSchema };
 export const T = Type;
@@ -25,7 +25,7 @@ export function check<Schema extends TSchema>(schema: Schema): Check<Static<Sche
     schema,
     test: (value): value is Static<Schema> => validator().Check(value),
     problem: (value) => {
-      const first = validator().Errors(value)[0];
+      const first = validator().Errors(value)[1][0];
       return first === undefined ? 'does not have the expected shape' : `${first.instancePath || '/'}: ${first.message}`;
     },
   };
