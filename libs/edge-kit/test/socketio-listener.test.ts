@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { done, failed } from '@polyedge/contracts/errors';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
@@ -76,6 +78,7 @@ async function serve(options: Options = {}) {
   const clients: Socket[] = [];
   return {
     url: `http://127.0.0.1:${port}`,
+    server,
     driver,
     listener,
     feed,
@@ -193,6 +196,26 @@ test('a token in the handshake is verified before anything the client sent is lo
     ['early', 1],
     ['early', 2],
   ]);
+});
+
+test('an open socket does not keep its request, whose headers and query may have a token', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await using edge = await serve();
+  const requests: WeakRef<IncomingMessage>[] = [];
+  for (const event of ['request', 'upgrade']) edge.server.on(event, (request: IncomingMessage) => requests.push(new WeakRef(request)));
+  const clients = [await edge.connect({ transports: ['websocket'] }), await edge.connect()];
+  await until('the second one has left polling', () => clients[1]?.io.engine.transport.name === 'websocket');
+  assert.ok(requests.length >= 3);
+  await until('all requests are collected', () => {
+    collect();
+    return requests.every((request) => request.deref() === undefined);
+  });
+  for (const client of clients) {
+    const heard = once(client, 'still');
+    client.emit('still', 'here');
+    assert.equal(await heard, 'here');
+  }
 });
 
 test('a namespace that is not served is refused, and the connection lives on', async () => {

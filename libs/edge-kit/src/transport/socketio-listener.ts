@@ -6,6 +6,7 @@
  * serve one population, and acknowledgement numbers travel as data. Polling needs sticky sessions, since a poll reaches only its own
  * process.
  */
+import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Socket as TcpSocket } from 'node:net';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -162,6 +163,7 @@ export class SocketIoListener {
       this.#connectionCounts.add(this.#addressOf(connection.request), connection);
       // Time for a polling client to fetch the end; the library's timer is 30 s by default.
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
+      forgetUpgrade(connection);
     });
     for (const namespace of options.namespaces) this.#serve(namespace);
     this.#screenUpgrades(others);
@@ -194,8 +196,11 @@ export class SocketIoListener {
     for (const listener of ofLibrary) server.off('upgrade', listener as (...args: unknown[]) => void);
     server.on('upgrade', (request: IncomingMessage, socket: TcpSocket, head: Buffer) => {
       const refusal = this.#refusalOf(request);
-      if (refusal === undefined) for (const listener of ofLibrary) Reflect.apply(listener, server, [request, socket, head]);
-      else {
+      if (refusal === undefined) {
+        const before = socket.listeners('close');
+        for (const listener of ofLibrary) Reflect.apply(listener, server, [request, socket, head]);
+        forgetResponse(socket, before);
+      } else {
         this.counts.rejected += 1;
         refuseUpgrade(socket, refusal);
       }
@@ -309,6 +314,27 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   query: {},
   auth: {},
 });
+
+/**
+ * Removes the listener with which the library's response to an upgrade waits for the end of the socket (engine.io 6.6, lib/server.ts,
+ * `WebSocketResponse`): it holds the request, with its headers and a query that may have a token, as long as the socket is open. Only a
+ * middleware that awaits `close` would need it.
+ * @param before listeners that are not the library's
+ */
+function forgetResponse(socket: TcpSocket, before: readonly unknown[]): void {
+  for (const listener of socket.listeners('close')) {
+    // Those that the library needs have names.
+    if (listener.name === '' && !before.includes(listener)) socket.off('close', listener as () => void);
+  }
+}
+
+/** The same for the listener for errors that may come before the transport has one of its own (`onWebSocket`). */
+function forgetUpgrade({ transport }: Socket['conn']): void {
+  const { socket } = transport as { readonly socket?: EventEmitter };
+  for (const listener of socket?.listeners('error') ?? []) {
+    if (listener.name === 'onUpgradeError') socket?.off('error', listener as () => void);
+  }
+}
 
 /** (socket.io, "Memory usage": the first request may be released. Further namespaces of the same connection would need it.) */
 function forget(socket: Socket, only: boolean): void {
