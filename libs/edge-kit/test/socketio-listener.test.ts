@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { done, failed } from '@polyedge/contracts/errors';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { localBus } from '@polyedge/service-kit/local-bus';
@@ -18,6 +16,7 @@ import { changeOf, FakeFeed } from '../src/testing/fake-feed.ts';
 import { SocketIoListener, type SocketIoListenerOptions } from '../src/transport/socketio-listener.ts';
 import { type SocketIoPacket, type SocketIoRaw, socketIoFraming } from '../src/transport/socketio-packets.ts';
 import { httpOptions } from '../src/transport/ws-listener.ts';
+import { heldRequests } from './held-requests.ts';
 
 type Handle = (input: Input<SocketIoRaw>) => readonly Effect<SocketIoRaw>[];
 
@@ -199,18 +198,11 @@ test('a token in the handshake is verified before anything the client sent is lo
 });
 
 test('an open socket does not keep its request, whose headers and query may have a token', async () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
   await using edge = await serve();
-  const requests: WeakRef<IncomingMessage>[] = [];
-  for (const event of ['request', 'upgrade']) edge.server.on(event, (request: IncomingMessage) => requests.push(new WeakRef(request)));
+  const collected = heldRequests(edge.server);
   const clients = [await edge.connect({ transports: ['websocket'] }), await edge.connect()];
   await until('the second one has left polling', () => clients[1]?.io.engine.transport.name === 'websocket');
-  assert.ok(requests.length >= 3);
-  await until('all requests are collected', () => {
-    collect();
-    return requests.every((request) => request.deref() === undefined);
-  });
+  assert.ok((await collected()) >= 3);
   for (const client of clients) {
     const heard = once(client, 'still');
     client.emit('still', 'here');

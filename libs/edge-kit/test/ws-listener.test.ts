@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { ANN } from '../src/testing/connection-scene.ts';
 import { changeOf } from '../src/testing/fake-feed.ts';
 import { echoEdge } from './echo-edge.ts';
+import { heldRequests } from './held-requests.ts';
 import { closePayload, frame, handshake, RawClient } from './raw-client.ts';
 
 /** The status and JSON body that answer a handshake. */
@@ -32,6 +33,15 @@ test('a handshake is accepted, text and bytes are echoed unchanged, and the samp
   client.send(frame({ opcode: 8, payload: closePayload(1000) }));
   assert.equal(await client.closeCode(), 1000);
   await until('the connection is forgotten', () => edge.driver.connections === 0);
+});
+
+test('an open socket does not keep its request, whose headers and query may have a token', async () => {
+  await using edge = await echoEdge();
+  const collected = heldRequests(edge.server);
+  const client = await RawClient.open(edge.port);
+  assert.equal(await collected(), 1);
+  client.send(frame({ opcode: 1, payload: 'still here' }));
+  assert.equal((await client.frame())?.payload.toString(), 'still here');
 });
 
 test('handshakes that are not RFC 6455 are refused with a status and a JSON body, and the server keeps working', async () => {
