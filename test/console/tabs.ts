@@ -42,4 +42,18 @@ export function tabs(stage: () => Stage): void {
     }
     for (const tab of opened) await tab.close();
   });
+
+  test('the tail shows its newest hundred changes, and older ones when asked', async () => {
+    const { page, system } = stage();
+    await page.goto(`${system.url}/tail`);
+    await page.getByText('Waiting for changes').waitFor();
+    await Promise.all(Array.from({ length: 120 }, (_, at) => writeNote(stage(), `one of many ${at}`)));
+    const rows = page.locator('main tbody tr');
+    const older = page.getByRole('button', { name: /^Show \d+ older$/ });
+    await older.waitFor();
+    assert.equal(await rows.count(), 100);
+    await older.click();
+    await page.getByRole('button', { name: 'Show fewer' }).waitFor();
+    assert.ok((await rows.count()) > 100);
+  });
 }

@@ -101,6 +101,9 @@ export function Confirm(props: { readonly question: string; readonly action: str
 export function Table({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
   const table = useRef<HTMLTableElement>(null);
   useLayoutEffect(() => {
+    const hasActions = table.current?.querySelector('.actions') != null;
+    table.current?.classList.toggle('with-actions', hasActions);
+    if (!hasActions) return;
     const [head, ...rows] = table.current?.rows ?? [];
     for (const row of rows) {
       for (const [column, cell] of [...row.cells].entries()) cell.dataset.column = head?.cells[column]?.textContent ?? '';

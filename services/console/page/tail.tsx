@@ -1,3 +1,4 @@
+import { Component } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { TailRow } from '../src/live/tail.ts';
 import { listen } from './call.ts';
@@ -8,6 +9,10 @@ import { Empty, Problem, Table, Tag, useAnswer } from './parts.tsx';
 import { go } from './route.ts';
 
 const KEPT = 500;
+/** A table of more rows takes a browser long to lay out each time a row comes in. */
+const SHOWN = 100;
+/** Many changes at once are rendered together. */
+const RENDER_MS = 250;
 const PROTOCOLS = ['hiro', 'saga', 'space', 'gooduncle', 'console'];
 const FIELDS = [
   { name: 'type', label: 'Type contains' },
@@ -35,6 +40,7 @@ export function Tail() {
   const [since, setSince] = useState<number>();
   const [connected, setConnected] = useState(true);
   const [opened, setOpened] = useState<TailRow>();
+  const [isLong, setLong] = useState(false);
   const pausedNow = useRef(paused);
   pausedNow.current = paused;
   const held = useRef<TailRow[]>([]);
@@ -52,14 +58,16 @@ export function Tail() {
     setRows([]);
     setSkipped(0);
     let due = false;
-    // Many changes at once are rendered together.
+    let renderedAt = 0;
     const soon = () => {
       if (due) return;
       due = true;
+      const waitMs = renderedAt + RENDER_MS - performance.now();
       setTimeout(() => {
         due = false;
+        renderedAt = performance.now();
         if (!pausedNow.current) show();
-      }, 100);
+      }, waitMs);
     };
     const passed = (seq: number) => {
       seen.current = Math.max(seen.current ?? 0, seq);
@@ -146,32 +154,56 @@ export function Tail() {
                 </tr>
               </thead>
               <tbody>
-                {rows.map((row) => (
-                  <tr key={row.seq} class={opened?.seq === row.seq ? 'chosen' : ''}>
-                    <td class="number">
-                      <button type="button" class="link" aria-label={`Open change ${row.seq}`} onClick={() => setOpened(row)}>
-                        {row.seq}
-                      </button>
-                    </td>
-                    <td>{clock(row.on)}</td>
-                    <td>{row.protocol}</td>
-                    <td>
-                      <Tag kind={KINDS[row.action] ?? 'plain'}>{row.action}</Tag>
-                    </td>
-                    <td class="wide">
-                      <b>{row.name ?? row.id}</b> <span class="faint">{row.type}</span>
-                    </td>
-                    <td class="faint wide">{row.changed.join(', ')}</td>
-                  </tr>
+                {(isLong ? rows : rows.slice(0, SHOWN)).map((row) => (
+                  <Row key={row.seq} row={row} isChosen={opened?.seq === row.seq} onOpen={setOpened} />
                 ))}
               </tbody>
             </Table>
           )}
+          {rows.length > SHOWN ? (
+            <button type="button" class="quiet" aria-expanded={isLong} onClick={() => setLong(!isLong)}>
+              {isLong ? 'Show fewer' : `Show ${rows.length - SHOWN} older`}
+            </button>
+          ) : null}
         </section>
         {opened === undefined ? null : <Opened row={opened} onClose={() => setOpened(undefined)} />}
       </div>
     </>
   );
+}
+
+interface RowProps {
+  readonly row: TailRow;
+  readonly isChosen: boolean;
+  onOpen(row: TailRow): void;
+}
+
+/** A row does not change, so it is rendered again only when it is chosen or no longer is. */
+class Row extends Component<RowProps> {
+  override shouldComponentUpdate({ isChosen }: RowProps): boolean {
+    return isChosen !== this.props.isChosen;
+  }
+
+  render({ row, isChosen, onOpen }: RowProps) {
+    return (
+      <tr class={isChosen ? 'chosen' : ''}>
+        <td class="number">
+          <button type="button" class="link" aria-label={`Open change ${row.seq}`} onClick={() => onOpen(row)}>
+            {row.seq}
+          </button>
+        </td>
+        <td>{clock(row.on)}</td>
+        <td>{row.protocol}</td>
+        <td>
+          <Tag kind={KINDS[row.action] ?? 'plain'}>{row.action}</Tag>
+        </td>
+        <td class="wide">
+          <b>{row.name ?? row.id}</b> <span class="faint">{row.type}</span>
+        </td>
+        <td class="faint wide">{row.changed.join(', ')}</td>
+      </tr>
+    );
+  }
 }
 
 function Opened({ row, onClose }: { readonly row: TailRow; onClose(): void }) {

@@ -5,7 +5,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
-import { FilterIndex } from '@polyedge/query/equality-index';
+import { FilterIndex } from '@polyedge/query/filter-index';
 import { key } from '@polyedge/query/normalize';
 import type { View } from '@polyedge/session/session';
 import type { Feed, Watch } from '../feed/watch.ts';
