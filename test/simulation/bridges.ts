@@ -3,7 +3,8 @@
  * its order, each change once and none left out, from where each of its watches began. With two tenants in two journals, each one's order is looked at.
  */
 import type { FullChange } from '@polyedge/contracts/change';
-import type { Feed } from '@polyedge/edge-kit/feed/watch';
+import type { Interest } from '@polyedge/contracts/interest';
+import type { Feed, WatchHandler } from '@polyedge/edge-kit/feed/watch';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
 import { silentLog } from '@polyedge/service-kit/log';
 import { startBridge } from '../../services/jssocket-edge/src/bridge.ts';
@@ -20,18 +21,21 @@ interface Notified {
   readonly action: string;
 }
 
-/** Where a watch of one type is. */
+/** Where a watch of one type is: it began in one history of one journal, and ends with it. */
 interface Followed {
-  /** The seq of the last notification; undefined: whatever comes is the first. */
-  last: number | undefined;
-  failovers: number;
-  moves: number;
+  /** The seq of the last notification; at first where the watch began. */
+  last: number;
+  /** The edge knew then in which history and where the tenant is. */
+  readonly isRight: boolean;
+  readonly failovers: number;
+  readonly moves: number;
 }
 
 export class Bridge {
   readonly #world: Surroundings;
   readonly #edge: { knows(world: Surroundings): boolean };
   readonly #name: string;
+  /** By type. */
   readonly #followed = new Map<string, Followed>();
 
   /** @param world of the tenant */
@@ -45,34 +49,57 @@ export class Bridge {
     this.#edge = edge;
     this.#name = `the bridge of ${world.tenant} in ${edge.process.name}`;
     startBridge({
-      ...{ rules, feed, wheel, tenant: world.tenant },
-      log: { ...silentLog, warn: (_sentence, fields) => void this.#followed.delete(String(fields?.type)) },
+      ...{ rules, wheel, tenant: world.tenant },
+      feed: {
+        watch: (interest, handler) => feed.watch(interest, this.#followedBy(interest, handler)),
+        whenDelivered: (...wait) => feed.whenDelivered(...wait),
+      },
+      log: silentLog,
       notify: (token, payload) => this.#notified(token, JSON.parse(payload)),
     });
   }
 
-  /** What it has not notified of yet; undefined when that is nothing, or when it has just begun. */
+  /** What it has not notified of yet; undefined when that is nothing. */
   missing(): string | undefined {
-    for (const [type, { last, failovers, moves }] of this.#followed) {
-      if (last === undefined || failovers !== this.#world.failovers || moves !== this.#world.moves) continue;
-      const next = this.#nextAfter(last, type);
+    for (const [type, at] of this.#followed) {
+      const next = this.#isJudged(at) ? this.#nextAfter(at.last, type) : undefined;
       if (next !== undefined) return `${this.#name} has not notified of ${next.seq}`;
     }
     return undefined;
   }
 
+  /** The handler of a watch, which tells where the watch is as well. */
+  #followedBy(interest: Interest, handler: WatchHandler): WatchHandler {
+    const type = 'type' in interest ? interest.type : '';
+    return {
+      change: (change) => handler.change(change),
+      waits: (seq) => handler.waits?.(seq),
+      live: (seq, epoch) => {
+        const { judge, database, failovers, moves } = this.#world;
+        const isRight = !judge.isUndecided && epoch === database.epoch && this.#edge.knows(this.#world);
+        this.#followed.set(type, { last: seq, isRight, failovers, moves });
+        handler.live(seq, epoch);
+      },
+      lost: (failure) => {
+        this.#followed.delete(type);
+        handler.lost(failure);
+      },
+    };
+  }
+
+  #isJudged({ isRight, failovers, moves }: Followed): boolean {
+    return isRight && failovers === this.#world.failovers && moves === this.#world.moves;
+  }
+
   #notified(token: string, told: Notified): void {
-    const { judge, failovers, moves } = this.#world;
+    const { judge } = this.#world;
     judge.counts.bridged += 1;
-    const at = this.#followed.get(told.type) ?? { last: undefined, failovers, moves };
-    // Where a history or a journal has ended, its last changes may still be on their way.
-    const isSame = at.failovers === failovers && at.moves === moves && !judge.isUndecided && this.#edge.knows(this.#world);
-    const wanted = isSame && at.last !== undefined ? this.#nextAfter(at.last, told.type) : undefined;
-    if (isSame && at.last !== undefined && (wanted === undefined || !isOf(wanted, token, told)))
+    const at = this.#followed.get(told.type);
+    if (at === undefined || !this.#isJudged(at)) return;
+    const wanted = this.#nextAfter(at.last, told.type);
+    if (wanted === undefined || !isOf(wanted, token, told))
       judge.wrong(`${this.#name} notifies of ${token}, ${told.action} of ${told.id}, after ${at.last}, where ${wanted?.seq} is next`);
-    const seq = wanted?.seq ?? this.#world.database.journal.findLast((change) => isOf(change, token, told))?.seq;
-    if (isSame && seq === undefined) judge.wrong(`${this.#name} notifies of ${token}, which never was`);
-    this.#followed.set(told.type, { last: isSame ? seq : undefined, failovers, moves });
+    at.last = wanted?.seq ?? at.last;
   }
 
   #nextAfter(seq: number, type: string): FullChange | undefined {

@@ -272,9 +272,13 @@ export class GroupTokens {
     this.#tokens.add(token);
   }
 
-  missing({ database, tenant }: Surroundings): string | undefined {
+  missing({ database, judge, tenant }: Surroundings): string | undefined {
     const lost = database.journal.find(
-      (change) => change.tenant === tenant && TYPES.includes(change.type) && !this.#tokens.has(change.state.attributes[TOKEN]),
+      (change) =>
+        change.tenant === tenant &&
+        TYPES.includes(change.type) &&
+        !this.#tokens.has(change.state.attributes[TOKEN]) &&
+        judge.committedAt(change.seq) >= judge.epochBeganAt,
     );
     return lost === undefined ? undefined : `no client of ${this.#group} has been shown ${lost.seq} of ${tenant}`;
   }

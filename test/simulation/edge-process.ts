@@ -1,5 +1,6 @@
 /** One process of edges: HIRO's two protocols and Good Uncle, on the real driver, feed and groups. */
-import { accountsKeysChanged, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import { accountsKeysChanged, type accountsPlacements, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import type { ReplyOf } from '@polyedge/contracts/channel';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
 import { type PendingWrite, Writes } from '@polyedge/edge-kit/driver/writes';
 import { type Feeds, openFeeds } from '@polyedge/edge-kit/feed/feeds';
@@ -7,6 +8,7 @@ import { limits } from '@polyedge/edge-kit/limits';
 import { type FakePacket, fakeFraming } from '@polyedge/edge-kit/testing/fake-wire';
 import { Flusher } from '@polyedge/edge-kit/transport/outbox';
 import { Wheel } from '@polyedge/edge-kit/wheel';
+import type { Bus } from '@polyedge/service-kit/bus';
 import { RoutedBus } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
 import { KnownPlacements } from '@polyedge/service-kit/placements';
@@ -40,8 +42,11 @@ export class EdgeProcess {
   readonly #writes: Writes;
   readonly #bridges: readonly Bridge[];
   readonly #placements: KnownPlacements;
+  /** By tenant: the version of its last move that this process knows of. */
+  #movedAt: ReadonlyMap<string, number> = new Map();
 
-  constructor(world: Surroundings, name: string) {
+  /** @param isBridged JSSocket's bridge runs in it, for each tenant */
+  constructor(world: Surroundings, name: string, isBridged: boolean) {
     this.#world = world;
     this.process = new Process(world.time, 'edge', name);
     const { process } = this;
@@ -53,7 +58,7 @@ export class EdgeProcess {
       after: (ms: number, work: () => void) => process.after(ms, work),
       every: (ms: number, work: () => void) => process.every(ms, work),
     };
-    const placements = new KnownPlacements(this.bus, surroundings);
+    const placements = new KnownPlacements(this.#directory(), surroundings);
     this.#placements = placements;
     const bus = new RoutedBus(mistakenBus(this.bus, world), placements, process.now);
     this.feed = openFeeds({ bus, surroundings, onThrown: (error) => world.judge.wrong(`a watcher threw: ${String(error)}`) });
@@ -93,7 +98,8 @@ export class EdgeProcess {
         sharedChannels: [accountsRevoked, accountsKeysChanged],
       });
     this.#saga = new SagaSide(process, shared);
-    this.#bridges = world.tenants.map((tenant) => new Bridge(world.of(tenant), this, shared.feed, wheel));
+    const bridged = isBridged ? world.tenants : [];
+    this.#bridges = bridged.map((tenant) => new Bridge(world.of(tenant), this, shared.feed, wheel));
   }
 
   /** A client of a tenant connects. @returns its end of the socket, open as soon as this process runs */
@@ -128,12 +134,27 @@ export class EdgeProcess {
     this.process.run(() => this.#writes.add(write));
   }
 
-  /**
-   * Whether it knows in which journal a tenant is, so that what is shown of it can be judged. Of one that has come back it cannot: publishers remember
-   * what it left there, which has no contents any more.
-   */
-  knows({ tenant, journal, moves }: Surroundings): boolean {
-    return moves < 2 && this.#placements.journalOf(tenant) === journal;
+  /** Whether it knows where a tenant is and since when, so that what is shown of it can be judged. */
+  knows({ tenant, journal, directory }: Surroundings): boolean {
+    const since = directory.placements.get(tenant)?.since ?? 0;
+    return this.#placements.journalOf(tenant) === journal && (this.#movedAt.get(tenant) ?? 0) === since;
+  }
+
+  /** The bus to ask the directory by, which keeps what it answers. */
+  #directory(): Pick<Bus, 'request' | 'subscribe' | 'onStatus'> {
+    const { bus } = this;
+    return {
+      subscribe: (channel, subject, handler) => bus.subscribe(channel, subject, handler),
+      onStatus: (listener) => bus.onStatus(listener),
+      request: async (channel, subject, body, options) => {
+        const reply = await bus.request(channel, subject, body, options);
+        if (reply.ok) {
+          const { placements } = reply.value as ReplyOf<typeof accountsPlacements>;
+          this.#movedAt = new Map(placements.map(({ tenant, since = 0 }) => [tenant, since]));
+        }
+        return reply;
+      },
+    };
   }
 
   /** What its bridges have not told yet. */
@@ -143,6 +164,11 @@ export class EdgeProcess {
       if (missing !== undefined) return missing;
     }
     return undefined;
+  }
+
+  /** It finds out which clients have gone. */
+  notice(): void {
+    for (const wire of this.#wires) wire.noticed();
   }
 
   kill(): void {

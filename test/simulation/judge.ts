@@ -48,6 +48,7 @@ export class Judge {
   readonly #ever = new Set<string>();
   /** What groups are given is judged as long as nothing that was given is undone. */
   #isFirstHistory = true;
+  #epochBeganAt = 0;
   /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
   #isUndecided = false;
 
@@ -92,6 +93,11 @@ export class Judge {
 
   get isUndecided(): boolean {
     return this.#isUndecided && this.#time.now < this.#failedOverAt + UNDECIDED_MS;
+  }
+
+  /** On the virtual clock. Groups may pass over what was committed between a failover and the epoch that it makes. */
+  get epochBeganAt(): number {
+    return this.#epochBeganAt;
   }
 
   // ---- the store
@@ -195,6 +201,9 @@ export class Judge {
   /** A new epoch was put in force. */
   newEpoch(): void {
     this.#isUndecided = false;
+    this.#epochBeganAt = this.#time.now;
+    // As it is done with the epoch: owners of the other history may have stored something since it ended.
+    this.#positions.restore(this.#database.seq);
     this.#published = Math.min(this.#published, this.#database.seq);
   }
 

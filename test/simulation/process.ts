@@ -15,6 +15,8 @@ export class Process implements BusProcess {
   #isDead = false;
   #frozenUntil = 0;
   #stoodStillMs = 0;
+  /** What was to run while it stood still, in that order. */
+  #waiting: { run: () => void }[] = [];
   /** What its wall clock shows too much. */
   wallAheadMs = 0;
 
@@ -27,10 +29,6 @@ export class Process implements BusProcess {
 
   get isDead(): boolean {
     return this.#isDead;
-  }
-
-  get frozenUntil(): number {
-    return this.#frozenUntil;
   }
 
   /** Its monotonic clock. */
@@ -51,11 +49,27 @@ export class Process implements BusProcess {
     if (this.#clockStops) this.#stoodStillMs += ms;
   }
 
+  /** It stands still no longer. */
+  goOn(): void {
+    this.#frozenUntil = this.#time.now;
+    for (const { run } of this.#waiting.splice(0)) this.run(run);
+  }
+
   run(work: () => void): void {
     if (this.#isDead) return;
+    if (this.#frozenUntil <= this.#time.now) {
+      work();
+      return;
+    }
     // Behind what waits already.
-    if (this.#frozenUntil > this.#time.now) this.#time.after(this.#frozenUntil - this.#time.now, () => this.run(work));
-    else work();
+    const waiting = { run: work };
+    this.#waiting.push(waiting);
+    this.#time.after(this.#frozenUntil - this.#time.now, () => {
+      const at = this.#waiting.indexOf(waiting);
+      if (at === -1) return;
+      this.#waiting.splice(at, 1);
+      this.run(work);
+    });
   }
 
   after(ms: number, work: () => void): () => void {

@@ -5,6 +5,7 @@ import { type SimulatedClient, WritingClient } from './clients.ts';
 import type { EdgeProcess } from './edge-process.ts';
 import type { Mover } from './mover.ts';
 import type { MovingGroups } from './moving-groups.ts';
+import { FAULTS, type Fault } from './parts.ts';
 import type { Products } from './products.ts';
 import { SagaClient } from './saga-clients.ts';
 import { FAR_TENANT } from './settings.ts';
@@ -30,9 +31,37 @@ export interface System extends Surroundings {
   startEdge(): void;
 }
 
+/** Of a hundred events so many are requests of clients, and so many writes to products; the others are faults. */
+const WRITES = 32;
+const PRODUCTS = 16;
+const KINDS = (Object.keys(FAULTS) as Fault[]).flatMap((fault) => Array.from({ length: FAULTS[fault] }, () => fault));
+const faultAt = (pick: number): Fault => KINDS[pick - WRITES - PRODUCTS] ?? 'move or failover';
+
 export class SystemEvents {
   readonly #world: System;
   readonly #seed: number;
+  readonly #kinds: ReadonlySet<Fault>;
+  readonly #failures: Readonly<Record<Fault, () => void>> = {
+    'network lost': () => this.#loseNetwork(),
+    'reading stops': () => this.#client('stops reading', 0, (client) => client.read(false)),
+    'reading goes on': () => this.#client('reads again', 0, (client) => client.read(true)),
+    'breaking off': () => this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30))),
+    'edge killed': () => this.#stop('edge'),
+    'store killed': () => this.#stop('store'),
+    'edge frozen': () => this.#freeze(this.#world.livingEdges),
+    'store frozen': () => this.#freeze(this.#world.livingStores),
+    'bus broken': () => this.#breakBus(),
+    'NATS restarts': () => this.#fault('NATS restarts', 1000, () => this.#world.nats.restart(this.#choice.below(1000))),
+    'Redis away': () => this.#loseRedis(),
+    'Redis wiped': () => this.#redisForgets('is wiped', ({ redis }) => redis.wipe()),
+    'Redis set back': () => this.#redisForgets('loses its last second', ({ journal }) => this.#secondAgo(journal)),
+    'database away': () => this.#loseDatabase(() => {}),
+    'clock jumps': () => this.#jumpClock(),
+    'move or failover': () => {
+      if (this.#world.far !== undefined) this.#move();
+      else if (this.#choice.percent(25)) this.#failOver();
+    },
+  };
   #choice = new Chance(0);
   /** What makes the Redis of a journal what it was then. */
   #secondAgo: (journal: string) => void = () => {};
@@ -40,9 +69,11 @@ export class SystemEvents {
   #copyOfDatabase: () => void = () => {};
   #faults = 0;
 
-  constructor(world: System, seed: number) {
+  /** @param kinds of faults that happen */
+  constructor(world: System, seed: number, kinds: ReadonlySet<Fault>) {
     this.#world = world;
     this.#seed = seed;
+    this.#kinds = kinds;
   }
 
   /** How often something failed. */
@@ -62,26 +93,15 @@ export class SystemEvents {
   }
 
   #something(): void {
-    const pick = this.#choice.below(100);
-    if (pick < 32) this.#write();
-    else if (pick < 48) this.#world.products.write(this.#choice);
-    else if (pick < 53) this.#loseNetwork();
-    else if (pick < 58) this.#client('stops reading', 0, (client) => client.read(false));
-    else if (pick < 64) this.#client('reads again', 0, (client) => client.read(true));
-    else if (pick < 68) this.#client('breaks off', 0, (client) => client.breakOff(this.#choice.percent(30)));
-    else if (pick < 72) this.#stop('edge');
-    else if (pick < 74) this.#stop('store');
-    else if (pick < 79) this.#freeze(this.#world.livingEdges);
-    else if (pick < 84) this.#freeze(this.#world.livingStores);
-    else if (pick < 88) this.#breakBus();
-    else if (pick < 90) this.#fault('NATS restarts', 1000, () => this.#world.nats.restart(this.#choice.below(1000)));
-    else if (pick < 92) this.#loseRedis();
-    else if (pick < 94) this.#redisForgets('is wiped', ({ redis }) => redis.wipe());
-    else if (pick < 96) this.#redisForgets('loses its last second', ({ journal }) => this.#secondAgo(journal));
-    else if (pick < 98) this.#loseDatabase(() => {});
-    else if (pick < 99) this.#jumpClock();
-    else if (this.#world.far !== undefined) this.#move();
-    else if (this.#choice.percent(25)) this.#failOver();
+    let pick = this.#choice.below(100);
+    if (pick < WRITES) this.#write();
+    else if (pick < WRITES + PRODUCTS) this.#world.products.write(this.#choice);
+    else {
+      let fault = faultAt(pick);
+      // As much fails where fewer kinds of faults are.
+      for (; !this.#kinds.has(fault); fault = faultAt(pick)) pick = WRITES + PRODUCTS + this.#choice.below(100 - WRITES - PRODUCTS);
+      this.#failures[fault]();
+    }
   }
 
   #someClient<Client extends SimulatedClient>(kind: abstract new (...args: never[]) => Client): Client | undefined {
@@ -222,6 +242,7 @@ export class SystemEvents {
 
   /** Keeps copies of the servers, to which they can fall back, from now on. */
   copy(): void {
+    if (!this.#kinds.has('Redis set back') && !this.#kinds.has('move or failover')) return;
     this.#secondAgo = this.#halfAgo;
     const copies = new Map(this.#world.journals.map(({ journal, redis }) => [journal, redis.copy()]));
     this.#halfAgo = (journal) => copies.get(journal)?.();

@@ -14,6 +14,7 @@ import type { Judge } from './judge.ts';
 import { LiveQuery } from './live-queries.ts';
 import { Mover } from './mover.ts';
 import { MovingGroups } from './moving-groups.ts';
+import { isPart, type Part, type Parts, partsOf } from './parts.ts';
 import type { SystemBug } from './planted.ts';
 import { Products } from './products.ts';
 import type { RedisModel } from './redis-model.ts';
@@ -29,6 +30,8 @@ export interface SystemHistory {
   readonly events: number;
   /** Which of these happen; default all. */
   readonly kept?: readonly number[];
+  /** Everything takes part, whatever the seed draws. */
+  readonly whole?: boolean;
   readonly bug?: SystemBug;
 }
 
@@ -41,17 +44,9 @@ export interface SystemTold {
   readonly fingerprint: number;
 }
 
-const GROUPS = ['one', 'two'];
-const FAR_GROUPS = ['far'];
-/** Every so many-th seed has two journals, and a tenant that moves between them. */
-const TWO_JOURNALS = 4;
-/**
- * In every so many-th seed batches take long, and there are more processes: a batch begins while another one makes what it wants, and others write
- * that before it ends.
- */
-const SLOW = { every: 10, from: 3 };
+const GROUPS = ['one', 'two'] as const;
+const FAR_GROUPS = ['far'] as const;
 const KEPT_LINES = 400;
-const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** When faults stop, everything is delivered within this time. */
 const PROGRESS_MS = 30_000;
 /** Answers lost of a hundred while something may fail. */
@@ -86,6 +81,7 @@ export class SystemWorld implements System {
   readonly far: Far | undefined;
   readonly isSlow: boolean;
   readonly products: Products;
+  readonly #parts: Parts;
   readonly clients: SimulatedClient[] = [];
   readonly #events: SystemEvents;
   readonly #history: SystemHistory;
@@ -100,20 +96,28 @@ export class SystemWorld implements System {
     this.bug = history.bug;
     this.chance = new Chance(history.seed);
     this.nats = new NatsModel(this.time, () => this.chance.next());
+    this.#parts = partsOf(history.seed, history.whole === true);
     let place: Place | undefined;
-    const moving = history.seed % TWO_JOURNALS === 0 ? new MovingGroups(FAR_TENANT, FAR_GROUPS, () => place?.servers ?? this) : undefined;
-    const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: GROUPS }, moving);
+    const moving = this.#parts.hasTwoJournals
+      ? new MovingGroups(FAR_TENANT, this.#groupsOf(FAR_GROUPS), () => place?.servers ?? this)
+      : undefined;
+    const servers = newServers(MAIN, this.time, this.bug, { tenant: TENANT, names: this.#groupsOf(GROUPS) }, moving);
     ({ database: this.database, positions: this.positions, judge: this.judge, redis: this.redis } = servers);
-    this.#events = new SystemEvents(this, history.seed);
-    this.isSlow = history.seed % SLOW.every === SLOW.from;
+    this.#events = new SystemEvents(this, history.seed, this.#parts.faults);
+    this.isSlow = this.#parts.isSlow;
     this.products = new Products(this, () => this.livingEdges);
     if (moving === undefined) return;
     place = this.#placeOfFar(moving);
     this.far = this.#secondJournal(place, moving);
   }
 
+  /** Those of these groups that take part. */
+  #groupsOf(names: readonly Part[]): Part[] {
+    return names.filter((name) => this.#parts.parts.has(name));
+  }
+
   #placeOfFar(groups: MovingGroups): Place {
-    const servers = newServers(FAR_JOURNAL, this.time, this.bug, { tenant: FAR_TENANT, names: FAR_GROUPS }, groups);
+    const servers = newServers(FAR_JOURNAL, this.time, this.bug, { tenant: FAR_TENANT, names: groups.names }, groups);
     return { tenant: FAR_TENANT, servers, moves: 0 };
   }
 
@@ -153,16 +157,17 @@ export class SystemWorld implements System {
 
   async run(): Promise<SystemTold> {
     this.#events.copy();
-    for (let count = this.isSlow ? 4 : 2; count > 0; count -= 1) {
-      for (const { journal } of this.journals) this.startStore(journal);
-      this.startEdge();
+    const { edges, stores, pausesMs } = this.#parts;
+    for (let at = 0; at < Math.max(edges, stores); at += 1) {
+      if (at < stores) for (const { journal } of this.journals) this.startStore(journal);
+      if (at < edges) this.startEdge();
     }
     this.#openClients();
     this.#steps += await this.time.runSettled(1500);
     const { events, kept } = this.#history;
     for (const event of kept ?? Array.from({ length: events }, (_, at) => at)) {
       this.#events.happen(event);
-      this.#steps += await this.time.runSettled(this.#events.choice.of(PAUSES_MS) ?? 0);
+      this.#steps += await this.time.runSettled(this.#events.choice.of(pausesMs) ?? 0);
       this.#look();
       if (this.#problem !== undefined) break;
     }
@@ -193,9 +198,12 @@ export class SystemWorld implements System {
       for (const edge of this.livingEdges) edge.groups.in(servers.journal)?.reach();
     }
     for (const client of this.clients) client.read(true);
-    const lasting = [...this.#edges, ...this.#stores].flatMap(({ process, bus }) => [process.frozenUntil, bus.link.silentUntil]);
-    const begin = Math.max(this.time.now, ...lasting);
-    this.#steps += await this.time.runSettled(begin - this.time.now);
+    for (const edge of this.livingEdges) edge.notice();
+    for (const { process, bus } of [...this.livingEdges, ...this.livingStores]) {
+      process.goOn();
+      if (bus.link.silentUntil > this.time.now) bus.link.cut();
+    }
+    const begin = this.time.now;
     await this.#until(begin + PROGRESS_MS / 2);
     // What comes now has to be shown to everybody who has been there for a while.
     this.#steps += await this.time.runSettled(1000);
@@ -254,7 +262,7 @@ export class SystemWorld implements System {
   }
 
   startEdge(): void {
-    const edge = new EdgeProcess(this, this.#newName('edge'));
+    const edge = new EdgeProcess(this, this.#newName('edge'), this.#parts.parts.has('bridge'));
     this.#edges.push(edge);
     this.note(`${edge.process.name} starts`);
   }
@@ -268,7 +276,7 @@ export class SystemWorld implements System {
     const clients: SimulatedClient[] = [
       new Watcher(this, 'watcher', edges, [TYPES, TYPES.slice(0, 1)], false),
       new Watcher(this, 'delta watcher', edges, [TYPES.slice(0, 1)], true),
-      ...GROUPS.flatMap((group) => members(this, group)),
+      ...this.#groupsOf(GROUPS).flatMap((group) => members(this, group)),
       new Writer(this, 'writer', edges),
       new Writer(this, 'other', edges),
       new SagaClient(this, 'player', edges),
@@ -280,13 +288,17 @@ export class SystemWorld implements System {
     if (far !== undefined)
       clients.push(
         new Watcher(far, 'far watcher', edges, [TYPES], false),
-        ...FAR_GROUPS.flatMap((group) => members(far, group)),
+        ...this.#groupsOf(FAR_GROUPS).flatMap((group) => members(far, group)),
         new Writer(far, 'far writer', edges),
         new LiveQuery(far, 'far query', edges, 3, 4),
       );
     for (const client of clients) {
+      if (isLeftOut(client.name, this.#parts)) continue;
       this.clients.push(client);
       client.connect();
     }
   }
 }
+
+/** Members and writers, who are no parts of their own, take part. */
+const isLeftOut = (name: string, { parts }: Parts): boolean => isPart(name) && !parts.has(name);

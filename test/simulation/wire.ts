@@ -29,6 +29,8 @@ export class SimulatedWire implements Wire<FakePacket> {
   #isPaused = false;
   #isReading = true;
   #isOver = false;
+  /** The client has gone, and nobody has told the edge. */
+  #isHalfOpen = false;
   #toClientAt = 0;
   #toEdgeAt = 0;
   bufferedBytes = 0;
@@ -100,7 +102,15 @@ export class SimulatedWire implements Wire<FakePacket> {
   leave(quietly: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#isHalfOpen = quietly;
     if (!quietly) this.#process.after(1 + this.#world.chance.below(20), () => this.#handler?.gone(1006));
+  }
+
+  /** The edge finds out that the client has gone, as it does by pings. */
+  noticed(): void {
+    if (!this.#isHalfOpen) return;
+    this.#isHalfOpen = false;
+    this.#process.run(() => this.#handler?.gone(1006));
   }
 
   /** The edge's process is gone, and with it the socket. */

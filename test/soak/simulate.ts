@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N] [--events 0-3,7] [--no-planted]`: whole systems, each from one seed, with their processes, clients and
+ * `npm run soak -- simulate [--seconds N] [--seed N] [--histories N] [--events 0-3,7] [--whole] [--no-planted]`: whole systems, each from one seed, with their processes, clients and
  * servers in one process and on virtual time, while everything fails that can fail. A seed that fails is shrunk to the events that it takes,
  * and its timeline printed. Beside them consumer groups alone, of which many more histories fit the same time.
  */
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     histories: { type: 'string', default: '10000' },
     events: { type: 'string' },
+    whole: { type: 'boolean', default: false },
     planted: { type: 'boolean', default: true },
   },
 });
@@ -38,7 +39,7 @@ process.exit(problems === 0 ? 0 : 1);
 /** One history, told from its beginning to its end. */
 async function one(): Promise<void> {
   const kept = values.events === undefined ? {} : { kept: numbersOf(values.events) };
-  const { problem, timeline, counts } = await new SystemWorld({ seed: first, events: EVENTS, ...kept }).run();
+  const { problem, timeline, counts } = await new SystemWorld({ seed: first, events: EVENTS, whole: values.whole, ...kept }).run();
   for (const line of timeline) console.log(line);
   console.log(problem ?? `nothing is wrong: ${JSON.stringify(counts)}`);
   const groups = new GroupsWorld({ seed: first, events: EVENTS }).run();

@@ -139,3 +139,16 @@ test('a change is delivered to its watchers in the order in which they subscribe
   assert.deepEqual(order, ['one', 'two', 'three', 'one lost', 'two lost', 'three lost']);
   assert.deepEqual(subscriptions.size, { interests: 0, members: 0, groups: 0 });
 });
+
+test('who joins later is told the epoch of the watch, also after a change that was committed in an earlier one', () => {
+  const { feed: one, watches } = feed();
+  const subscriptions = new FilteredSubscriptions(one, cache);
+  const where: Filter = { test: 'equal', path: ['attributes', 'n'], value: 1 };
+  const told: string[] = [];
+  const handler = { live: (seq: number, epoch: string) => void told.push(`${seq} of ${epoch}`), change: () => {}, lost: () => {} };
+  subscriptions.watch(interest, where, handler);
+  watches[0]?.live(0, 'later');
+  watches[0]?.change(changed(1, 'a', undefined, 1));
+  subscriptions.watch(interest, where, handler);
+  assert.deepEqual(told, ['0 of later', '1 of later']);
+});

@@ -114,7 +114,8 @@ export class FilteredSubscriptions {
 }
 
 function deliver(room: Room, change: FullChange, before: Element | undefined): void {
-  room.position = { seq: change.seq, epoch: change.epoch };
+  // The epoch stays that of the watch: a change of an earlier one keeps its own.
+  room.position = { seq: change.seq, epoch: room.position?.epoch ?? change.epoch };
   const found = new Map<FilteredSubscription, ChangeMatch>();
   const entered: ChangeMatch = { before, was: false, is: true };
   room.index.match(change.state, (member) => {
