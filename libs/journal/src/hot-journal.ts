@@ -6,7 +6,7 @@
 import { MAIN } from '@polyedge/contracts/journal';
 import { allKeys, epochOf, keyedEpoch, logKey, metaKey } from './keys.ts';
 import { primariesOf, type Redis, sendAll } from './redis.ts';
-import { loadScript, runScript, runScripts } from './script.ts';
+import { loadScript, runScript, runScripts, ScriptTurn } from './script.ts';
 
 const SCRIPTS = {
   claim: loadScript('claim'),
@@ -70,9 +70,12 @@ export class HotJournal {
   readonly epoch: string;
   /** The epoch as used in keys. */
   readonly #keyed: string;
+  /** A reader of many partitions reads all of them whenever one has grown. */
+  readonly #reads: ScriptTurn;
 
   constructor(redis: Redis, epoch: string, journal = MAIN) {
     this.#redis = redis;
+    this.#reads = new ScriptTurn(redis, SCRIPTS.read);
     this.epoch = epoch;
     this.#keyed = keyedEpoch(journal, epoch);
   }
@@ -152,10 +155,13 @@ export class HotJournal {
     });
   }
 
-  /** Reads at most `limit` entries after a seq, in order, with the partition's state at that moment. */
+  /**
+   * Reads at most `limit` entries after a seq, in order, with the partition's state at that moment. The reads of one turn are one message to
+   * Redis, and fail together.
+   */
   async read(partition: number, generation: number, after: number, limit: number): Promise<LogPage> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
-    const [is, ...answer] = await this.#run('read', keys, [String(generation), String(after), String(limit)]);
+    const [is, ...answer] = await this.#reads.run(keys, [String(generation), String(after), String(limit)]);
     if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
     const [last, head, since, prev, whole] = answer;
     const entries: Omit<JournalEntry, 'prev'>[] = [];

@@ -11,6 +11,11 @@ export interface Script {
   readonly reads: boolean;
 }
 
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
 /** Reads `scripts/<name>.lua`. */
 export function loadScript(name: string, reads = false): Script {
   const text = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
@@ -18,11 +23,7 @@ export function loadScript(name: string, reads = false): Script {
 }
 
 /** Runs a script once for each of several keys and arguments, with `sendAll`. Fails if Redis fails for one of them. */
-export async function runScripts(
-  redis: Redis,
-  script: Script,
-  calls: readonly { readonly keys: readonly string[]; readonly args: readonly string[] }[],
-): Promise<readonly (readonly string[])[]> {
+export async function runScripts(redis: Redis, script: Script, calls: readonly ScriptCall[]): Promise<readonly (readonly string[])[]> {
   const [first] = calls;
   if (first === undefined) return [];
   if (calls.length === 1) return [await runScript(redis, script, first.keys, first.args)];
@@ -40,6 +41,37 @@ export async function runScripts(
       return await runScript(redis, script, keys, args);
     }),
   );
+}
+
+/** Collects the calls of one script that are made in the same turn, and sends them with `runScripts`. */
+export class ScriptTurn {
+  readonly #redis: Redis;
+  readonly #script: Script;
+  #calls: (ScriptCall & PromiseWithResolvers<readonly string[]>)[] = [];
+
+  constructor(redis: Redis, script: Script) {
+    this.#redis = redis;
+    this.#script = script;
+  }
+
+  /** Fails if Redis fails for one of the calls of the turn. */
+  run(keys: readonly string[], args: readonly string[]): Promise<readonly string[]> {
+    const call = { keys, args, ...Promise.withResolvers<readonly string[]>() };
+    this.#calls.push(call);
+    if (this.#calls.length === 1) queueMicrotask(() => void this.#send());
+    return call.promise;
+  }
+
+  async #send(): Promise<void> {
+    const calls = this.#calls;
+    this.#calls = [];
+    try {
+      const answers = await runScripts(this.#redis, this.#script, calls);
+      for (const [at, { resolve }] of calls.entries()) resolve(answers[at] ?? []);
+    } catch (error) {
+      for (const { reject } of calls) reject(error);
+    }
+  }
 }
 
 /** Runs a script that returns a list of strings. Fails if Redis does. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -116,6 +117,30 @@ test('several partitions are written in one message, each by itself, also when R
     { generation: 0, last: 0, head: 0 },
   ]);
   assert.deepEqual(await hot.append(2, 6, 0, []), []);
+});
+
+test('the reads of one turn are one message, also when Redis knows no script any more', async () => {
+  const hot = new HotJournal(redis, newEpoch());
+  await hot.claim(0, 1);
+  await hot.clear(0, 1, 1);
+  await hot.switchTo(0, 1, { generation: 1, last: 0, head: 0 }, 0);
+  const entry = { seq: 7, json: '{}' };
+  await hot.append(1, 7, 0, [{ partition: 0, state: { generation: 1, last: 0, head: 0 }, changes: [entry] }]);
+  const readAll = () => Promise.all([0, 1, 2].map((partition) => hot.read(partition, 1, 0, 10)));
+  const entriesOf = (pages: Awaited<ReturnType<typeof readAll>>) => pages.map((page) => (page.is === 'read' ? page.entries : undefined));
+  const expected = [[entry], undefined, undefined];
+  assert.deepEqual(entriesOf(await readAll()), expected);
+  const { stream } = redis as unknown as { readonly stream: Socket }; // ioredis does not declare it
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  let messages = 0;
+  stream.write = (...args: unknown[]) => {
+    messages += 1;
+    return write(...args);
+  };
+  assert.deepEqual(entriesOf(await readAll()), expected);
+  assert.equal(messages, 1);
+  await redis.script('FLUSH');
+  assert.deepEqual(entriesOf(await readAll()), expected);
 });
 
 test('a page of the log says how far it is everything, and from where the log begins', async () => {
