@@ -7,8 +7,8 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { type Interest, interestName } from '@polyedge/contracts/interest';
-import { FilterIndex } from '@polyedge/query/filter-index';
 import type { Filter } from '@polyedge/query/filter';
+import { FilterIndex } from '@polyedge/query/filter-index';
 import type { ChangeMatch } from '@polyedge/session/session';
 import type { Feed, Watch, WatchHandler } from '../feed/watch.ts';
 import type { Packet } from '../transport/wire.ts';
