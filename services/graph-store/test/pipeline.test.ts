@@ -23,25 +23,24 @@ async function withIssuer<T>(work: (issuer: Issuer) => Promise<T>, url = databas
   }
 }
 
-/** On the way of the bytes to the server: how often the client has asked for an answer, and the server has said that it is done. */
-async function countingGateway() {
-  const counts = { syncs: 0, ready: 0 };
-  const messages = (bytes: Buffer, kind: string): number => {
-    let found = 0;
-    for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1))
-      if (String.fromCharCode(bytes[at] ?? 0) === kind) found += 1;
-    return found;
-  };
+function messages(bytes: Buffer, kind: string): number {
+  let found = 0;
+  for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1))
+    if (String.fromCharCode(bytes[at] ?? 0) === kind) found += 1;
+  return found;
+}
+
+/** On the way of the bytes to the server and back. */
+async function gateway(toServer: (chunk: Buffer) => void, toClient: (chunk: Buffer) => readonly Buffer[]) {
   const server = createServer((client) => {
     const upstream = dial(Number(new URL(database.url).port), '127.0.0.1');
+    client.setNoDelay();
     client.on('data', (chunk: Buffer) => {
-      // The message that opens a connection has no kind.
-      if (chunk[0] !== 0) counts.syncs += messages(chunk, 'S');
+      toServer(chunk);
       upstream.write(chunk);
     });
     upstream.on('data', (chunk: Buffer) => {
-      counts.ready += messages(chunk, 'Z');
-      client.write(chunk);
+      for (const part of toClient(chunk)) client.write(part);
     });
     for (const [one, other] of [
       [client, upstream],
@@ -54,7 +53,48 @@ async function countingGateway() {
   assert.ok(typeof address === 'object' && address !== null);
   const url = new URL(database.url);
   url.port = String(address.port);
-  return { url: url.href, counts, [Symbol.dispose]: () => void server.close() };
+  return { url: url.href, [Symbol.dispose]: () => void server.close() };
+}
+
+/** Counts how often the client has asked for an answer, and the server has said that it is done. */
+async function countingGateway() {
+  const counts = { syncs: 0, ready: 0 };
+  const made = await gateway(
+    (chunk) => {
+      // The message that opens a connection has no kind.
+      if (chunk[0] !== 0) counts.syncs += messages(chunk, 'S');
+    },
+    (chunk) => {
+      counts.ready += messages(chunk, 'Z');
+      return [chunk];
+    },
+  );
+  return { ...made, counts };
+}
+
+/** What follows a failure comes with the answer to the next statement, as it may where the client is busy. */
+async function lateGateway() {
+  let late: Buffer | undefined;
+  return gateway(
+    () => {},
+    (chunk) => {
+      if (late !== undefined) {
+        late = Buffer.concat([late, chunk]);
+        if (messages(late, 'Z') < 2) return [];
+        const all = late;
+        late = undefined;
+        return [all];
+      }
+      for (let at = 0; at + 5 <= chunk.length; ) {
+        const isFailure = chunk[at] === 0x45;
+        at += 1 + chunk.readUInt32BE(at + 1);
+        if (!isFailure) continue;
+        late = chunk.subarray(at);
+        return [chunk.subarray(0, at)];
+      }
+      return [chunk];
+    },
+  );
 }
 
 test('statements issued together are sent in one message and answered in one, new ones too', async () => {
@@ -126,6 +166,17 @@ test('when a statement fails, those behind it fail with it and are not carried o
     [...(await connection`select 3 as n`)],
   ]);
   assert.deepEqual(rows, [[{ n: 0 }], { rows: [{ n: 2 }], command: 'SELECT 1' }, [{ n: 3 }]]);
+  await transactions.end();
+});
+
+test('a rollback that is sent between a failure and the end of its answer is answered, and the connection serves on', async () => {
+  using late = await lateGateway();
+  const transactions = new Transactions({ url: late.url, name: 'pipeline' });
+  const pid = () => transactions.run((_, issuer) => issuer.rows('select pg_backend_pid() as pid'));
+  const before = await pid();
+  const failing = transactions.run((_, issuer) => Promise.all([issuer.issue('begin'), issuer.issue('select 1 / $1::int', ['0'])]));
+  await assert.rejects(failing, (error) => error instanceof StatementFailed && sqlState(error) === '22012');
+  assert.deepEqual(await pid(), before);
   await transactions.end();
 });
 

@@ -4,7 +4,7 @@
  * together are one write with one Sync, and their answers are one write: a transaction is two round trips of one message each. If a
  * statement fails, the server skips those after it, and they fail with it.
  *
- * The library has opened the connection and owns it; it must not have a statement in progress while one of these is. Statements are
+ * The library has opened the connection and owns it; it must not have a statement in progress when one of these is sent. Statements are
  * prepared on first use, in the same round trip. Values are sent as text, and the server derives their types from the statement.
  */
 import type { Duplex } from 'node:stream';
@@ -128,6 +128,13 @@ export class Pipeline implements Issuer {
       }
       this.#message(bytes[at] ?? 0, bytes.subarray(at + 5, at + length));
       at += length;
+      if (this.#sent.length === 0) {
+        // After a failure, the library may have sent a statement before the server was ready again: what follows is its answer.
+        this.#chunks = [];
+        this.#bytes = 0;
+        if (at < bytes.length) this.#library(bytes.subarray(at));
+        return;
+      }
     }
     this.#chunks = at < bytes.length ? [bytes.subarray(at)] : [];
     this.#bytes = bytes.length - at;
