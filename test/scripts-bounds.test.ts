@@ -51,6 +51,16 @@ test('saga:23 with inline_parent a script gets its parent as it was when the wri
   }
 });
 
+test('saga:22 the writes of runs for one parent are in the order of the runs, also those that nothing awaits', async () => {
+  const bot = await makeBot();
+  await script('/bots/properties/unawaited', 'BotProperty.rpush("in-order", property.parent_id, property.value);');
+  const values = Array.from({ length: 200 }, (_, at) => at);
+  for (const value of values) await boss.send('/bots/properties', { name: 'unawaited', parent_id: bot, value });
+  const written = async (): Promise<readonly number[]> => (await boss.api('GET', `/bots/${bot}/properties/in-order`)).body.value ?? [];
+  await until('all are written', async () => (await written()).length === values.length);
+  assert.deepEqual(await written(), values);
+});
+
 test('saga:22 runs that changes fire wait within a bound; beyond it changes wait in the journal, and each is handled once, in order', async () => {
   const bots = await Promise.all(Array.from({ length: 16 }, () => makeBot()));
   const id = await script(

@@ -17,6 +17,7 @@ function drain(queue: FairQueue<Job>): string[] {
   for (let run = queue.next(all); run !== undefined; run = queue.next(all)) {
     order.push(`${run.tenant}${run.runnable}${run.n}`);
     queue.ended(run);
+    queue.settled(run);
   }
   return order;
 }
@@ -38,7 +39,23 @@ test('runs of one key follow each other; those of other keys do not wait', () =>
   assert.deepEqual([first?.n, second?.n, queue.next(all)], [0, 2, undefined]);
   assert.ok(first);
   queue.ended(first);
+  assert.equal(queue.next(all), undefined, 'what it has sent may be under way');
+  queue.settled(first);
   assert.equal(queue.next(all)?.n, 1);
+});
+
+test('a run keeps its key until it has settled, also if no other one waits for it when it ends', () => {
+  const queue = new FairQueue<Job>({ perTenant: 1, perRunnable: 1 });
+  queue.add(job('a', 'x', 0, 'k'));
+  const first = queue.next(all);
+  assert.ok(first);
+  queue.ended(first);
+  queue.add(job('a', 'x', 1, 'k'));
+  queue.add(job('a', 'x', 2, 'l'));
+  assert.equal(queue.next(all)?.n, 2);
+  queue.settled(first);
+  assert.equal(queue.next(all), undefined, 'one at once');
+  assert.equal(queue.waitingOf('a'), 1);
 });
 
 test('a tenant and a runnable have at most so many runs at once', () => {

@@ -67,7 +67,7 @@ export class FairQueue<Run extends Queued> {
     }
   }
 
-  /** The next run that may start and for which there is room; it counts as running until `ended`. */
+  /** The next run that may start and for which there is room; it counts as running until `ended`, and keeps its key until `settled`. */
   next(hasRoom: (run: Run) => boolean): Run | undefined {
     for (let turn = 0; turn < this.#turns.length; turn += 1) {
       const name = this.#turns[turn] ?? '';
@@ -81,17 +81,24 @@ export class FairQueue<Run extends Queued> {
     return undefined;
   }
 
+  /** Another run may start in the place of this one. Those with its key wait for `settled`. */
   ended(run: Run): void {
     const tenant = this.#tenants.get(run.tenant);
     const own = tenant?.runnables.get(run.runnable);
     if (tenant === undefined || own === undefined) return;
     tenant.running -= 1;
     own.running -= 1;
-    if (run.orderKey !== undefined) {
-      const next = own.behind.get(run.orderKey)?.shift();
-      if (next !== undefined) own.ready.push(next);
-      else own.behind.delete(run.orderKey);
-    }
+    this.#forget(tenant, run);
+  }
+
+  /** Nothing of a run that has ended is under way any more: the next one with its key may start. */
+  settled(run: Run): void {
+    const tenant = this.#tenants.get(run.tenant);
+    const own = tenant?.runnables.get(run.runnable);
+    if (tenant === undefined || own === undefined || run.orderKey === undefined) return;
+    const next = own.behind.get(run.orderKey)?.shift();
+    if (next !== undefined) own.ready.push(next);
+    else own.behind.delete(run.orderKey);
     this.#forget(tenant, run);
   }
 
@@ -146,7 +153,7 @@ export class FairQueue<Run extends Queued> {
   /** Removes empty entries. */
   #forget(tenant: Tenant<Run>, { tenant: name, runnable }: Queued): void {
     const own = tenant.runnables.get(runnable);
-    if (own !== undefined && own.running === 0 && own.waiting === 0) {
+    if (own !== undefined && own.running === 0 && own.waiting === 0 && own.behind.size === 0) {
       tenant.runnables.delete(runnable);
       tenant.turns = tenant.turns.filter((other) => other !== runnable);
     }

@@ -28,8 +28,8 @@ export interface Reservation {
   begin(order: Omit<Order, 'to' | 'run'>): void;
   /** Delivers the answer of an API call to the run. */
   reply(call: number, good: boolean, json: string): void;
-  /** Gives the place back; nothing was started. */
-  release(): void;
+  /** Gives the place back; nothing was started. False if its process has crashed, and `crashed` was called. */
+  release(): boolean;
 }
 
 export interface PoolOptions {
@@ -126,7 +126,9 @@ export class Pool {
       },
       reply: (call, good, json) => process.send({ to: 'settle', run: id, call, good, json }),
       release: () => {
-        if (runs.delete(id)) this.#options.onRoom();
+        const isReserved = runs.delete(id);
+        if (isReserved) this.#options.onRoom();
+        return isReserved;
       },
     };
   }

@@ -171,15 +171,11 @@ export class Runs {
     this.#argumentsOf(run).then(
       (args) => {
         if (args !== undefined) place.begin(this.#order(run, args));
-        else {
-          place.release();
-          this.#again(run, RETRY_MS);
-        }
+        else if (place.release()) this.#again(run, RETRY_MS);
       },
       (error: unknown) => {
         this.#options.log.error('the parameters of a run cannot be written', { id: run.request.call, err: error });
-        place.release();
-        void this.#ended(run, { outcome: UNWRITABLE, cpuMs: 0, memoryBytes: 0 });
+        if (place.release()) void this.#ended(run, { outcome: UNWRITABLE, cpuMs: 0, memoryBytes: 0 });
       },
     );
   }
@@ -227,17 +223,20 @@ export class Runs {
       if (text !== undefined) settle(true, text);
       else settle(false, JSON.stringify(answered.ok ? TOO_LARGE : { ...answered.error, message: sentenceOf(answered) }));
     });
-    this.#awaited(run, answer);
+    // Who fetches without awaiting the answer does not hold up the next run.
+    this.#awaited(run, answer, name === 'fetch' ? undefined : run.calling);
   }
 
   /** The run's call is recorded only after this work. A failure here is internal, and affects nothing else. */
-  #awaited(run: Run, work: Promise<unknown>): void {
+  #awaited(run: Run, work: Promise<unknown>, also?: Set<Promise<unknown>>): void {
     const done = work.then(
       () => {},
       (error: unknown) => this.#options.log.error('work of a run failed', { id: run.request.call, err: error }),
     );
-    run.outstanding.add(done);
-    void done.then(() => run.outstanding.delete(done));
+    for (const set of [run.outstanding, also]) set?.add(done);
+    void done.then(() => {
+      for (const set of [run.outstanding, also]) set?.delete(done);
+    });
   }
 
   #log(run: Run, level: RunnableLog['level'], json: string): void {
@@ -267,8 +266,7 @@ export class Runs {
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
     else this.stats.broke += 1;
-    this.#queue.ended(run);
-    this.#rest();
+    this.#left(run);
     await this.#finish(run, { outcome, error: errorOf(outcome, this.#options.limits) }, { cpuMs, memoryBytes });
   }
 
@@ -283,8 +281,7 @@ export class Runs {
     }
     this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0 }, Date.now());
     this.stats.broke += 1;
-    this.#queue.ended(run);
-    this.#rest();
+    this.#left(run);
     const message = `the process of the run ended: ${reason}`;
     const outcome = { is: 'threw', name: 'Error', message, stack: '' } as const;
     await this.#finish(run, { outcome, error: { message, stack: '' } }, {});
@@ -302,6 +299,16 @@ export class Runs {
     };
     if (afterMs === 0) back();
     else setTimeout(back, afterMs);
+  }
+
+  /** Its place is free now, its key when its calls are answered: a write that is still tried would come after those of the next run. */
+  #left(run: Run): void {
+    this.#queue.ended(run);
+    this.#rest();
+    void Promise.all(run.calling).then(() => {
+      this.#queue.settled(run);
+      this.pump();
+    });
   }
 
   #rest(): void {
