@@ -1,7 +1,8 @@
 /**
  * `filters`: the cost of one change to an edge with 10, 1,000 and 10,000 different live filters, compared with 10: jfilters of hiro-edge's events-ws
  * and live queries of gooduncle-edge, which ask for a value, a range, a prefix, or one of two ranges. Every change matches exactly one of
- * them, so deliveries are the same; any growth is the cost of finding the match. Filters are spread over 100 sockets; changes are committed by graph-store, 50 in a message. CPU is the edge's alone.
+ * them, so deliveries are the same; any growth is the cost of finding the match. Filters are spread over 100 sockets; changes are committed by
+ * graph-store, 50 in a message. CPU is the edge's alone.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { startService } from '@polyedge/testkit/servers/service';
