@@ -49,81 +49,68 @@ class Buckets<T> {
   }
 }
 
-export class EqualityField<T> implements AnchorField<T> {
-  readonly #buckets = new Buckets<T>();
-  readonly #read: (document: Document) => Json | undefined;
-  readonly #mode: ValueAnchor['mode'];
+/** What equalities and prefixes have in common: items by the value of their anchor. */
+abstract class ValueField<T> {
+  protected readonly buckets = new Buckets<T>();
+  protected readonly read: (document: Document) => Json | undefined;
+  protected readonly mode: ValueAnchor['mode'];
 
   constructor({ path, mode }: ValueAnchor) {
-    this.#read = compilePath(path);
-    this.#mode = mode;
+    this.read = compilePath(path);
+    this.mode = mode;
   }
 
   get isEmpty(): boolean {
-    return this.#buckets.isEmpty;
-  }
-
-  add(anchor: ValueAnchor, item: T): void {
-    this.#buckets.add(anchor.value, item);
-  }
-
-  remove(anchor: ValueAnchor, item: T): void {
-    this.#buckets.remove(anchor.value, item);
+    return this.buckets.isEmpty;
   }
 
   crowd(anchor: ValueAnchor): number {
-    return this.#buckets.size(anchor.value);
+    return this.buckets.size(anchor.value);
+  }
+}
+
+export class EqualityField<T> extends ValueField<T> implements AnchorField<T> {
+  add(anchor: ValueAnchor, item: T): void {
+    this.buckets.add(anchor.value, item);
+  }
+
+  remove(anchor: ValueAnchor, item: T): void {
+    this.buckets.remove(anchor.value, item);
   }
 
   find(document: Document, use: (item: T) => void): void {
-    const value = this.#read(document);
+    const value = this.read(document);
     if (value === undefined || value === null) return;
-    if (this.#mode === 'typed') {
-      if (typeof value !== 'object') this.#buckets.use(value, use);
+    if (this.mode === 'typed') {
+      if (typeof value !== 'object') this.buckets.use(value, use);
     } else {
-      eachText(value, (text) => this.#buckets.use(this.#mode === 'numeric' ? numericForm(text) : text, use));
+      eachText(value, (text) => this.buckets.use(this.mode === 'numeric' ? numericForm(text) : text, use));
     }
   }
 }
 
-export class PrefixField<T> implements AnchorField<T> {
-  readonly #buckets = new Buckets<T>();
+export class PrefixField<T> extends ValueField<T> implements AnchorField<T> {
   /** How many prefixes have this length. */
   readonly #lengths = new Map<number, number>();
-  readonly #read: (document: Document) => Json | undefined;
-  readonly #mode: ValueAnchor['mode'];
-
-  constructor({ path, mode }: ValueAnchor) {
-    this.#read = compilePath(path);
-    this.#mode = mode;
-  }
-
-  get isEmpty(): boolean {
-    return this.#buckets.isEmpty;
-  }
 
   add({ value }: ValueAnchor & { readonly value: string }, item: T): void {
-    if (this.#buckets.size(value) === 0) this.#count(value.length, 1);
-    this.#buckets.add(value, item);
+    if (this.buckets.size(value) === 0) this.#count(value.length, 1);
+    this.buckets.add(value, item);
   }
 
   remove({ value }: ValueAnchor & { readonly value: string }, item: T): void {
-    if (this.#buckets.remove(value, item)) this.#count(value.length, -1);
-  }
-
-  crowd(anchor: ValueAnchor): number {
-    return this.#buckets.size(anchor.value);
+    if (this.buckets.remove(value, item)) this.#count(value.length, -1);
   }
 
   find(document: Document, use: (item: T) => void): void {
-    const value = this.#read(document);
+    const value = this.read(document);
     if (value === undefined || value === null) return;
-    if (this.#mode !== 'typed') eachText(value, (text) => this.#findText(this.#mode === 'folded' ? fold(text) : text, use));
+    if (this.mode !== 'typed') eachText(value, (text) => this.#findText(this.mode === 'folded' ? fold(text) : text, use));
     else if (typeof value === 'string') this.#findText(value, use);
   }
 
   #findText(text: string, use: (item: T) => void): void {
-    for (const length of this.#lengths.keys()) if (length <= text.length) this.#buckets.use(text.slice(0, length), use);
+    for (const length of this.#lengths.keys()) if (length <= text.length) this.buckets.use(text.slice(0, length), use);
   }
 
   #count(length: number, more: number): void {

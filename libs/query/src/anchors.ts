@@ -122,16 +122,14 @@ function anchorOf(condition: Condition): Anchor | undefined {
     }
     case 'less':
     case 'at-most':
-      return ranged(path, 'typed', undefined, condition.value);
-    case 'more':
-    case 'at-least':
-      return ranged(path, 'typed', condition.value, undefined);
     case 'text-less':
     case 'text-at-most':
-      return ranged(path, 'text', undefined, condition.value);
+      return ranged(condition, undefined, condition.value);
+    case 'more':
+    case 'at-least':
     case 'text-more':
     case 'text-at-least':
-      return ranged(path, 'text', condition.value, undefined);
+      return ranged(condition, condition.value, undefined);
     default:
       return undefined;
   }
@@ -141,9 +139,9 @@ function prefixed(path: Path, mode: 'typed' | 'text' | 'folded', text: string): 
   return text === '' ? undefined : { kind: 'prefix', path, mode, value: text.slice(0, MAX_PREFIX) };
 }
 
-function ranged(path: Path, mode: 'typed' | 'text', low: Scalar | undefined, high: Scalar | undefined): Anchor | undefined {
+function ranged({ path, test }: Condition, low: Scalar | undefined, high: Scalar | undefined): Anchor | undefined {
   if (typeof low === 'boolean' || typeof high === 'boolean') return undefined;
-  return { kind: 'range', path, mode, low, high };
+  return { kind: 'range', path, mode: test.startsWith('text-') ? 'text' : 'typed', low, high };
 }
 
 /** A text as equality with `numeric` compares it. */
