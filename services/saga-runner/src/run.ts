@@ -43,10 +43,10 @@ export class Run implements Queued, Placed {
   readonly done: (result: RunResult) => void;
   /** Remaining calls of the API: the process counts too, but is not trusted. */
   calls: number;
-  /** Calls of the API and records without an answer. */
-  readonly outstanding = new Set<Promise<unknown>>();
-  /** The calls among them but `fetch`: a script may end without awaiting its writes, and so does one whose process crashes. */
+  /** Calls of the API without an answer: a script may end without awaiting its writes, and so does one whose process crashes. */
   readonly calling = new Set<Promise<unknown>>();
+  /** Its records that are not stored yet, and its `fetch` calls, for which the next run does not wait. */
+  readonly outstanding = new Set<Promise<unknown>>();
   version: Promise<string | undefined> | undefined;
   startedAt = 0;
   logCount = 0;

@@ -224,19 +224,17 @@ export class Runs {
       else settle(false, JSON.stringify(answered.ok ? TOO_LARGE : { ...answered.error, message: sentenceOf(answered) }));
     });
     // Who fetches without awaiting the answer does not hold up the next run.
-    this.#awaited(run, answer, name === 'fetch' ? undefined : run.calling);
+    this.#awaited(run, answer, name === 'fetch' ? run.outstanding : run.calling);
   }
 
   /** The run's call is recorded only after this work. A failure here is internal, and affects nothing else. */
-  #awaited(run: Run, work: Promise<unknown>, also?: Set<Promise<unknown>>): void {
+  #awaited(run: Run, work: Promise<unknown>, among: Set<Promise<unknown>>): void {
     const done = work.then(
       () => {},
       (error: unknown) => this.#options.log.error('work of a run failed', { id: run.request.call, err: error }),
     );
-    for (const set of [run.outstanding, also]) set?.add(done);
-    void done.then(() => {
-      for (const set of [run.outstanding, also]) set?.delete(done);
-    });
+    among.add(done);
+    void done.then(() => among.delete(done));
   }
 
   #log(run: Run, level: RunnableLog['level'], json: string): void {
@@ -249,7 +247,7 @@ export class Runs {
     const kept = this.#kept(run, (version) =>
       this.#options.records.log({ tenant: run.tenant, scope: runnable.scope }, logRecord(run.request, written, version)),
     );
-    this.#awaited(run, kept);
+    this.#awaited(run, kept, run.outstanding);
   }
 
   /** Stores a record, with the id of the version that ran. */
@@ -319,7 +317,7 @@ export class Runs {
 
   /** Waits for everything that the run has sent, because a call is recorded after its logs. */
   async #finish(run: Run, result: RunResult, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
-    await Promise.allSettled([...run.outstanding]);
+    await Promise.all([...run.calling, ...run.outstanding]);
     const { startedAt, logCount } = run;
     try {
       await this.#record(run.request, result, { startedAt, logCount, ...cost });
