@@ -303,6 +303,8 @@ test('space:39 calls and evaluations of seven days, over all replicas, also of o
   const week = async (metric: string): Promise<{ labels: string[]; data: number[] }> =>
     expect(200, await rest.get(`/analytics/${metric}`)).body as never;
   const today = async (metric: string): Promise<number> => (await week(metric)).data.at(-1) ?? 0;
+  // Asked, the other replica stores what it has counted in the tests above.
+  expect(200, await onOther.get('/analytics/evaluations'));
   const [calls, evaluations] = [await today('api-calls'), await today('evaluations')];
   await Promise.all([rest, onOther].flatMap((on) => Array.from({ length: 5 }, () => on.post(`/features/${userId}`))));
   assert.equal(await today('evaluations'), evaluations + 5);
