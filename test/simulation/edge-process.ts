@@ -23,6 +23,7 @@ import { Process } from './process.ts';
 import { SagaSide } from './saga-side.ts';
 import { SCOPE, verify } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
+import { CountedWatches } from './watches.ts';
 import { type Opened, SimulatedWire, type WireClient } from './wire.ts';
 
 export type Api = 'graph' | 'events' | 'gooduncle' | 'saga';
@@ -42,6 +43,7 @@ export class EdgeProcess {
   readonly #writes: Writes;
   readonly #bridges: readonly Bridge[];
   readonly #placements: KnownPlacements;
+  readonly #watches: CountedWatches;
   /** By tenant: the version of its last move that this process knows of. */
   #movedAt: ReadonlyMap<string, number> = new Map();
 
@@ -70,9 +72,10 @@ export class EdgeProcess {
       if (outcome.ok && operation?.op === 'update') world.of(write.tenant).judge.acknowledged(write.id);
     };
     this.#writes = new Writes(bus, wheel, acknowledged, () => world.chance.next());
+    this.#watches = new CountedWatches(mistakenFeed(this.feed, world));
     const shared = {
       ...{ bus, wheel, flusher: new Flusher(process.soon, process.now), verify: () => verify() },
-      feed: mistakenFeed(this.feed, world),
+      feed: this.#watches,
       limits: limits({ authenticateMs: 0, idleMs: 0, pingIntervalMs: 0 }),
       chance: {
         bytes: (count: number) => Uint8Array.from({ length: count }, () => world.chance.below(256)),
@@ -155,6 +158,11 @@ export class EdgeProcess {
         return reply;
       },
     };
+  }
+
+  /** Watches of its sessions and bridges that have not begun yet. */
+  get pendingWatches(): number {
+    return this.#watches.pending;
   }
 
   /** What its bridges have not told yet. */

@@ -24,6 +24,7 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 20257, found: 'a watcher that registered after the last change of its type was expected to be shown it', whole: true },
   { seed: 20272, found: 'the same, with an edge that stood still while the watcher registered', whole: true },
   { seed: 20765, found: 'the same, with an edge that was killed in between', whole: true },
+  { seed: 11673, found: 'the same, with a watch that began only when a request to a store that had gone was given up' },
   {
     seed: 2089,
     found: 'a live query that began on a shared watch took the epoch of an old change for that of the feed, and waited for ever',

@@ -204,9 +204,12 @@ export class SystemWorld implements System {
       if (bus.link.silentUntil > this.time.now) bus.link.cut();
     }
     const begin = this.time.now;
-    await this.#until(begin + PROGRESS_MS / 2);
-    // What comes now has to be shown to everybody who has been there for a while.
-    this.#steps += await this.time.runSettled(1000);
+    do {
+      await this.#until(begin + PROGRESS_MS / 2);
+      this.#steps += await this.time.runSettled(1000);
+    } while (this.#pendingWatches > 0 && this.time.now < begin + PROGRESS_MS / 2);
+    // What comes now has to be shown to everybody.
+    if (this.#pendingWatches > 0) this.judge.wrong(`no progress: ${this.#pendingWatches} watches have not begun`);
     this.products.writeOne(this.#events.choice);
     for (const tenant of this.tenants) for (const type of TYPES) this.products.writeMarker(tenant, type, this.#events.choice);
     for (const client of this.clients) if (client instanceof WritingClient) client.write(3);
@@ -238,6 +241,10 @@ export class SystemWorld implements System {
     }
     for (const { waitingRequests, process } of this.#stores)
       if (waitingRequests > 4000) this.judge.wrong(`${waitingRequests} requests wait at ${process.name}`);
+  }
+
+  get #pendingWatches(): number {
+    return this.livingEdges.reduce((sum, { pendingWatches }) => sum + pendingWatches, 0);
   }
 
   // ---- who takes part
