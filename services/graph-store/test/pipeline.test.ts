@@ -23,6 +23,9 @@ async function withIssuer<T>(work: (issuer: Issuer) => Promise<T>, url = databas
   }
 }
 
+/** The length of the message by which the server says that it is ready. */
+const READY_BYTES = 6;
+
 function messages(bytes: Buffer, kind: string): number {
   let found = 0;
   for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1))
@@ -70,6 +73,22 @@ async function countingGateway() {
     },
   );
   return { ...made, counts };
+}
+
+/** The end of the answer to a rollback comes with the answer to the next statement. */
+async function splittingGateway() {
+  let held: Buffer | undefined;
+  return gateway(
+    () => {},
+    (chunk) => {
+      const before = held === undefined ? [] : [held];
+      held = undefined;
+      if (!chunk.includes('ROLLBACK')) return [...before, chunk];
+      const end = chunk.length - READY_BYTES;
+      held = chunk.subarray(end);
+      return [...before, chunk.subarray(0, end)];
+    },
+  );
 }
 
 /** What follows a failure comes with the answer to the next statement, as it may where the client is busy. */
@@ -169,16 +188,20 @@ test('when a statement fails, those behind it fail with it and are not carried o
   await transactions.end();
 });
 
-test('a rollback that is sent between a failure and the end of its answer is answered, and the connection serves on', async () => {
-  using late = await lateGateway();
-  const transactions = new Transactions({ url: late.url, name: 'pipeline' });
-  const pid = () => transactions.run((_, issuer) => issuer.rows('select pg_backend_pid() as pid'));
-  const before = await pid();
-  const failing = transactions.run((_, issuer) => Promise.all([issuer.issue('begin'), issuer.issue('select 1 / $1::int', ['0'])]));
-  await assert.rejects(failing, (error) => error instanceof StatementFailed && sqlState(error) === '22012');
-  assert.deepEqual(await pid(), before);
-  await transactions.end();
-});
+for (const [when, made] of [
+  ['is sent between a failure and the end of its answer', lateGateway],
+  ['has an answer that ends only after the next statement was sent', splittingGateway],
+] as const)
+  test(`a rollback that ${when} is answered, and the connection serves on`, async () => {
+    using between = await made();
+    const transactions = new Transactions({ url: between.url, name: 'pipeline' });
+    const pid = () => transactions.run((_, issuer) => issuer.rows('select pg_backend_pid() as pid'));
+    const before = await pid();
+    const failing = transactions.run((_, issuer) => Promise.all([issuer.issue('begin'), issuer.issue('select 1 / $1::int', ['0'])]));
+    await assert.rejects(failing, (error) => error instanceof StatementFailed && sqlState(error) === '22012');
+    assert.deepEqual([await pid(), await pid()], [before, before]);
+    await transactions.end();
+  });
 
 test('a statement that a change of its table has made another one is prepared again by the next attempt', async () => {
   await withIssuer(async (issuer) => {

@@ -129,7 +129,7 @@ export class Pipeline implements Issuer {
       this.#message(bytes[at] ?? 0, bytes.subarray(at + 5, at + length));
       at += length;
       if (this.#sent.length === 0) {
-        // After a failure, the library may have sent a statement before the server was ready again: what follows is its answer.
+        // What follows is not an answer to us: a notice, or what the library waits for.
         this.#chunks = [];
         this.#bytes = 0;
         if (at < bytes.length) this.#library(bytes.subarray(at));

@@ -1,5 +1,5 @@
 /** Runs transactions one after the other on a connection that may break at any time. */
-import type { Connection, ConnectOptions } from './connect.ts';
+import { type Connection, type ConnectOptions, StatementFailed } from './connect.ts';
 import { ConnectionLost, isRefusal, Link } from './link.ts';
 import type { Issuer } from './pipeline.ts';
 import { CallerGone } from './pool.ts';
@@ -94,17 +94,19 @@ export class Transactions {
     try {
       return await link.until(work(link.connection, link.issuer));
     } catch (error) {
-      if (!isRefusal(error) || !(await rolledBack(link))) link.end();
+      if (!isRefusal(error) || !(await rolledBack(link, error instanceof StatementFailed))) link.end();
       throw error;
     }
   }
 }
 
-async function rolledBack(link: Link): Promise<boolean> {
+/** @param byIssuer whose statement failed: the other one must not have a statement in progress before the answer to it has ended */
+async function rolledBack(link: Link, byIssuer: boolean): Promise<boolean> {
   if (link.gone) return false;
+  const { issuer, connection } = link;
   const slow = setTimeout(() => link.end(), ROLLBACK_MS);
   try {
-    await link.until(link.connection.unsafe('rollback', [], { prepare: true }));
+    await link.until(byIssuer ? issuer.rows('rollback') : connection.unsafe('rollback', [], { prepare: true }));
     return true;
   } catch {
     return false;
