@@ -1,8 +1,10 @@
 /** The bounds of scripts: chains, waiting runs, sizes of answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { RunningService } from '@polyedge/testkit/servers/service';
 import { until } from '@polyedge/testkit/until';
 import { boss, callsOf, makeBot, script, system } from './runnables/scripts-scene.ts';
+import { withDatabase } from './with-database.ts';
 
 test('saga:22 a chain of scripts that fire each other ends at its bound', async () => {
   await script('/globals/properties/ping', 'await GlobalProperty.add("pong", property.value + 1);');
@@ -21,6 +23,24 @@ const metric = async (name: string): Promise<number> => {
   const text = await (await fetch(system.runner.metricsUrl)).text();
   return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);
 };
+
+test('saga:22 a runner is ready when no change can pass by its scripts any more', async () => {
+  const runner = await withDatabase(system.databaseUrl, async (sql) => {
+    await sql`begin`;
+    await sql`lock table consumer_group in exclusive mode`;
+    const started = await system.start('saga-runner', { RUNNER_TENANTS: 'new' }, 'alive');
+    await until('it waits for its group only', async () => (await readiness(started)).includes('the group of runners is not open yet'));
+    await sql`rollback`;
+    return started;
+  });
+  await until('it is ready', async () => (await fetch(`${runner.url}/readyz`)).ok);
+
+  // It works for another organization only, and is not asked for this one.
+  await script('/requests/here', 'response.send({ here: true });');
+  for (let round = 0; round < 10; round += 1) assert.equal((await boss.api('POST', '/requests/here', {})).status, 200);
+});
+
+const readiness = async ({ url }: RunningService): Promise<string> => (await fetch(`${url}/readyz`)).text();
 
 test('saga:23 with inline_parent a script gets its parent as it was when the write fired it, else as it is when it runs', async () => {
   const asked = '/bots/properties/inline-ask';

@@ -2,7 +2,7 @@
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
-import { type RunningService, startService } from '@polyedge/testkit/servers/service';
+import { type RunningService, type ServiceOptions, startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 
 export const ADMIN = { username: 'admin', password: 'admin-password' } as const;
@@ -15,7 +15,8 @@ export interface System extends AsyncDisposable {
   readonly runner: RunningService;
   readonly redis: RunningServer;
   readonly natsUrl: string;
-  start(name: string, env?: Environment): Promise<RunningService>;
+  readonly databaseUrl: string;
+  start(name: string, env?: Environment, until?: ServiceOptions['until']): Promise<RunningService>;
 }
 
 export async function startSystem(env: { readonly runner?: Environment } = {}): Promise<System> {
@@ -24,8 +25,8 @@ export async function startSystem(env: { readonly runner?: Environment } = {}): 
   for (const part of [nats, redis, postgres]) parts.use(part);
   const common = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
   const administrator = { POLYEDGE_ADMIN_USERNAME: ADMIN.username, POLYEDGE_ADMIN_PASSWORD: ADMIN.password };
-  const start = (name: string, more: Environment = {}): Promise<RunningService> =>
-    startService({ name, env: { ...common, ...(name === 'graph-store' ? administrator : {}), ...more } });
+  const start = (name: string, more: Environment = {}, until: ServiceOptions['until'] = 'ready'): Promise<RunningService> =>
+    startService({ name, until, env: { ...common, ...(name === 'graph-store' ? administrator : {}), ...more } });
   const store = parts.use(await start('graph-store'));
   const [saga, runner] = await Promise.all([start('saga-edge'), start('saga-runner', env.runner)]);
   for (const part of [saga, runner]) parts.use(part);
@@ -36,7 +37,8 @@ export async function startSystem(env: { readonly runner?: Environment } = {}): 
     runner,
     redis,
     natsUrl: nats.url,
-    start: async (name, more) => kept.use(await start(name, more)),
+    databaseUrl: postgres.url,
+    start: async (...of) => kept.use(await start(...of)),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -63,13 +63,15 @@ export interface Requests {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    options?: RespondOptions<Reply>,
+    options?: RespondOptions<Reply, Address>,
   ): Responder;
 }
 
-export interface RespondOptions<Reply> {
+export interface RespondOptions<Reply, Address extends string = string> {
   /** For a channel that each journal has; default `main`. */
   readonly journal?: string;
+  /** Responds only to requests with these values in their subject; default: to all of the channel. */
+  readonly only?: Partial<Parameters<Address>>;
   /** Encodes a reply as JSON, for a responder that already has parts of it as text. May throw like `JSON.stringify`. */
   readonly encode?: ((reply: Reply) => string) | undefined;
 }

@@ -45,7 +45,7 @@ class PassingBus implements Bus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    options?: RespondOptions<Reply>,
+    options?: RespondOptions<Reply, Address>,
   ): Responder {
     return this.bus.respond(channel, handler, options);
   }
@@ -105,7 +105,7 @@ class JournalBus extends PassingBus {
   override respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    options?: RespondOptions<Reply>,
+    options?: RespondOptions<Reply, Address>,
   ): Responder {
     return super.respond(channel, handler, { ...options, journal: channel.perJournal ? this.#journal : MAIN });
   }

@@ -169,7 +169,7 @@ class ConnectedLocalBus implements LocalBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    { journal = MAIN, encode }: RespondOptions<Reply> = {},
+    { journal = MAIN, only = {}, encode }: RespondOptions<Reply, Address> = {},
   ): Responder {
     const index = tenantIndex(channel.address);
     let inHand = 0;
@@ -184,7 +184,7 @@ class ConnectedLocalBus implements LocalBus {
     };
     const answerer: Answerer = {
       bus: this,
-      pattern: inJournal(channel.pattern({}), journal).split('.'),
+      pattern: inJournal(channel.pattern(only), journal).split('.'),
       take: (text, subject, deadline, reply) => {
         this.counts.heard += 1;
         inHand += 1;

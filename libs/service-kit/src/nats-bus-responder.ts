@@ -9,7 +9,6 @@ import {
 } from '@nats-io/transport-node';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import { type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
-import { inJournal } from '@polyedge/contracts/journal';
 import type { RequestContext, Responder } from './bus.ts';
 import { answer } from './bus-answer.ts';
 import type { BusCounts } from './bus-counts.ts';
@@ -62,7 +61,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     readonly outgoing: Outgoing;
     readonly channel: RequestChannel<string, Request, Reply>;
     readonly handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>;
-    readonly journal: string;
+    readonly pattern: string;
     readonly encode: ((reply: Reply) => string) | undefined;
     readonly queue: string;
     readonly counts: BusCounts;
@@ -81,7 +80,7 @@ export class NatsResponder<Request, Reply> implements Responder {
     this.#log = options.log;
     this.#spans = options.spans;
     this.#clocks = options.clocks;
-    this.#pattern = inJournal(options.channel.pattern({}), options.journal);
+    this.#pattern = options.pattern;
     this.#tenantIndex = tenantIndex(options.channel.address);
     this.join();
   }

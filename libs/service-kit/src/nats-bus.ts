@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { AuthorizationError, connect, MsgHdrsImpl, type NatsConnection, PermissionViolationError } from '@nats-io/transport-node';
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { MAIN } from '@polyedge/contracts/journal';
+import { inJournal, MAIN } from '@polyedge/contracts/journal';
 import type { Parameters } from '@polyedge/contracts/subject';
 import type { Bus, BusStatus, RequestContext, Responder, RespondOptions, Subscription } from './bus.ts';
 import { type BusCounts, newBusCounts } from './bus-counts.ts';
@@ -162,14 +162,14 @@ class ConnectedBus implements NatsBus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    { journal = MAIN, encode }: RespondOptions<Reply> = {},
+    { journal = MAIN, only = {}, encode }: RespondOptions<Reply, Address> = {},
   ): Responder {
     const responder = new NatsResponder<Request, Reply>({
       connection: this.#connection,
       outgoing: this.#outgoing,
       channel,
       handler,
-      journal,
+      pattern: inJournal(channel.pattern(only), journal),
       encode,
       queue: this.#service,
       counts: this.counts,

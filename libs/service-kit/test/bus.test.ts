@@ -97,6 +97,23 @@ for (const [name, start] of Object.entries(worlds)) {
       await responder.stop();
     });
 
+    test('a responder of one tenant is asked only for that tenant', async () => {
+      const other = echo.subject({ tenant: 'other' });
+      const ask = (on: string) => asker.request(echo, on, { text: 'x' }, { timeoutMs });
+      const [one, two] = (['acme.com', 'other'] as const).map((tenant) =>
+        first.respond(echo, async ({ text }) => done({ text, by: tenant }), { only: { tenant } }),
+      );
+      await first.flush(timeoutMs);
+      for (let round = 0; round < 5; round += 1) {
+        assert.deepEqual(await ask(subject), done({ text: 'x', by: 'acme.com' }));
+        assert.deepEqual(await ask(other), done({ text: 'x', by: 'other' }));
+      }
+      await two?.stop();
+      const unanswered = await ask(other);
+      assert.equal(unanswered.ok ? undefined : unanswered.failure.code, 'unavailable');
+      await one?.stop();
+    });
+
     test('a request without responders is unavailable at once', { timeout: PATIENCE_MS }, async () => {
       const outcome = await asker.request(echo, subject, { text: '' }, { timeoutMs: LONG_MS });
       assert.equal(outcome.ok ? 'ok' : outcome.failure.code, 'unavailable');

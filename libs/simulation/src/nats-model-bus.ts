@@ -105,7 +105,7 @@ export class NatsModelBus implements Bus {
   respond<Address extends string, Request, Reply>(
     channel: RequestChannel<Address, Request, Reply>,
     handler: (body: Request, context: RequestContext) => Promise<Outcome<Reply>>,
-    { journal = MAIN }: RespondOptions<Reply> = {},
+    { journal = MAIN, only = {} }: RespondOptions<Reply, Address> = {},
   ): Responder {
     const index = tenantIndex(channel.address);
     let subscription: number | undefined;
@@ -148,7 +148,7 @@ export class NatsModelBus implements Bus {
     };
     const join = (): void => {
       if (subscription !== undefined) return;
-      subscription = this.#link.subscribe(inJournal(channel.pattern({}), journal), this.#process.service);
+      subscription = this.#link.subscribe(inJournal(channel.pattern(only), journal), this.#process.service);
       this.#handlers.set(subscription, take);
     };
     join();

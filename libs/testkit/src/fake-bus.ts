@@ -228,7 +228,7 @@ export class FakeBus implements Bus {
         readonly text: string;
       },
     ) => Promise<Outcome<Reply>>,
-    { journal = MAIN }: RespondOptions<Reply> = {},
+    { journal = MAIN }: RespondOptions<Reply, Address> = {},
   ): Responder {
     const { answers } = this.#network;
     const pattern = inJournal(channel.pattern({}), journal);

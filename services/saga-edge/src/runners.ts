@@ -9,35 +9,52 @@ const MAX_KNOWN = 1000;
 
 export const NO_RUNNER = sagaError(503, 'no runner');
 
+interface Seen {
+  readonly at: number;
+  readonly packages: boolean;
+  /** Undefined: it does not say. */
+  readonly tenants: ReadonlySet<string> | undefined;
+}
+
 export class Runners {
-  readonly #lastSeen = new Map<string, { readonly at: number; readonly packages: boolean }>();
+  readonly #lastSeen = new Map<string, Seen>();
   readonly #subscription: Subscription;
   readonly #now: () => number;
 
   constructor(bus: Bus, now: () => number = () => performance.now()) {
     this.#now = now;
-    this.#subscription = bus.subscribe(runnerAlive, runnerAlive.pattern({}), ({ instance, packages }) => {
-      if (this.#lastSeen.size < MAX_KNOWN || this.#lastSeen.has(instance)) this.#lastSeen.set(instance, { at: now(), packages });
+    this.#subscription = bus.subscribe(runnerAlive, runnerAlive.pattern({}), ({ instance, packages, tenants }) => {
+      if (this.#lastSeen.size >= MAX_KNOWN && !this.#lastSeen.has(instance)) return;
+      this.#lastSeen.set(instance, { at: now(), packages, tenants: tenants && new Set(tenants) });
     });
   }
 
-  get count(): number {
-    const now = this.#now();
-    for (const [instance, { at }] of this.#lastSeen) if (now - at > GONE_MS) this.#lastSeen.delete(instance);
-    return this.#lastSeen.size;
+  /** Whether one works for an organization. */
+  workFor(tenant: string): boolean {
+    return this.#of(tenant).length > 0;
   }
 
-  /** Whether a runner installs packages. */
-  get packages(): boolean {
-    return this.count > 0 && [...this.#lastSeen.values()].some(({ packages }) => packages);
+  /** Whether one that works for an organization installs packages. */
+  installFor(tenant: string): boolean {
+    return this.#of(tenant).some(({ packages }) => packages);
   }
 
   /** Additional lines of `/readyz`. */
   notices(): readonly string[] {
-    return this.count > 0 ? [] : ['no runner: scripts and jobs do not run'];
+    return this.#living().length > 0 ? [] : ['no runner: scripts and jobs do not run'];
   }
 
   close(): void {
     this.#subscription.unsubscribe();
+  }
+
+  #of(tenant: string): Seen[] {
+    return this.#living().filter(({ tenants }) => tenants === undefined || tenants.has(tenant));
+  }
+
+  #living(): Seen[] {
+    const now = this.#now();
+    for (const [instance, { at }] of this.#lastSeen) if (now - at > GONE_MS) this.#lastSeen.delete(instance);
+    return [...this.#lastSeen.values()];
   }
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
+import { until } from '@polyedge/testkit/until';
 import { bus, callOf, makeScript, report } from './rooms-scene.ts';
 import { admin, boss, url } from './saga-scene.ts';
 
@@ -115,10 +116,16 @@ test('saga:33 packages are listed and sent to rooms, and not installed without a
   });
   const ready = (): Promise<string> => fetch(`${url}/readyz`).then((response) => response.text());
   assert.match(await ready(), /no runner/);
-  bus.publish(runnerAlive, {}, { instance: 'one', packages: false });
+  bus.publish(runnerAlive, {}, { instance: 'of others', packages: true, tenants: ['others'] });
   while ((await ready()).includes('no runner')) await bus.flush(1000);
+  assert.equal((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).status, 503);
+  bus.publish(runnerAlive, {}, { instance: 'one', packages: false, tenants: ['default'] });
   await client.send('/npm_packages/join', 'whatever');
-  const made = await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' });
+  const install = () => boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' });
+  const made = await until('a runner is known', async () => {
+    const asked = await install();
+    return asked.status === 503 ? undefined : asked;
+  });
   assert.deepEqual([made.body.package_name, made.body.failed_install_attempts], ['left-pad@1', 1]);
   assert.equal((await client.next('/npm_packages')).package_name, 'left-pad@1');
   assert.equal((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).status, 422);

@@ -33,7 +33,7 @@ const CHAIN_MS = 10_000;
 
 export async function startRunner(config: Config<RunnerSettings>, context: ServiceContext, bus: Bus): Promise<Running> {
   const { log, metrics, instance } = context;
-  const tenants = config.tenants.split(',').map((name) => name.trim());
+  const tenants = [...new Set(config.tenants.split(',').map((name) => name.trim()))];
   const redisOf = new JournalRedis(config, `saga-runner-${instance}`, (sentence) => log.warn(sentence));
   const redis = redisOf.of(MAIN);
   const groups = new JournalGroups(bus, redisOf, {
@@ -90,16 +90,20 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
   );
   const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });
-  const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, table });
+  const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, tables });
   reportRunner(metrics, { pool, runs, jobs, triggers });
-  const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages }), ALIVE_MS);
+  const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages, tenants }), ALIVE_MS);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready }).catch((error: unknown) => {
     throw new CannotStart(`port ${config.port} cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
   });
   log.info('listening', { port: health.port });
 
   return {
-    ready: () => (bus.status === 'connected' ? (redis.status === 'ready' ? true : 'Redis does not answer') : 'NATS is not connected'),
+    ready: () => {
+      if (bus.status !== 'connected') return 'NATS is not connected';
+      if (redis.status !== 'ready') return 'Redis does not answer';
+      return triggers.every(({ hasBegun }) => hasBegun) ? true : 'the group of runners is not open yet';
+    },
     drain: async () => {
       clearInterval(alive);
       for (const responder of responders) responder.leave();

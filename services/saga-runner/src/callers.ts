@@ -18,22 +18,26 @@ export interface CallersOptions {
   readonly runs: Runs;
   readonly jobs: Jobs;
   readonly maxWaiting: number;
-  table(tenant: string | undefined): RunnableTable | undefined;
+  /** Of the organizations that this runner works for. */
+  readonly tables: readonly RunnableTable[];
 }
 
+/** Requests for other organizations go to the runners that work for those. */
 export function answerCallers(options: CallersOptions): readonly Responder[] {
-  return [
-    options.bus.respond(runnerCall, (request, { tenant }) => callScript(options, tenant, request)),
-    options.bus.respond(runnerRun, (request, { tenant }) => runNow(options, tenant, request)),
-  ];
+  const { bus, tables } = options;
+  return tables.flatMap((table) => {
+    const only = { tenant: table.tenant };
+    return [
+      bus.respond(runnerCall, (request) => callScript(options, table, request), { only }),
+      bus.respond(runnerRun, (request) => runNow(options, table, request), { only }),
+    ];
+  });
 }
 
 const newCall = (): string => randomBytes(12).toString('hex');
 
 /** The runnable in the version that saga-edge has just read or written. */
-async function find(options: CallersOptions, tenant: string | undefined, id: string): Promise<Outcome<Runnable>> {
-  const table = options.table(tenant);
-  if (table === undefined) return failed('not-found', 'no runner works for this organization');
+async function find(options: CallersOptions, table: RunnableTable, id: string): Promise<Outcome<Runnable>> {
   if (options.runs.waitingOf(table.tenant) >= options.maxWaiting) return failed('limited', 'too many runs wait');
   const fresh = await table.fresh();
   if (!fresh.ok) return fresh;
@@ -66,10 +70,10 @@ const wanted = (
 
 async function callScript(
   options: CallersOptions,
-  tenant: string | undefined,
+  table: RunnableTable,
   request: RequestOf<typeof runnerCall>,
 ): Promise<Outcome<ReplyOf<typeof runnerCall>>> {
-  const found = await find(options, tenant, request.script);
+  const found = await find(options, table, request.script);
   if (!found.ok) return found;
   if (found.value.plural !== 'scripts' || !found.value.enabled) return failed('not-found', 'there is no such script');
   const { method, path, query, headers, body, encoding, user = null, address } = request;
@@ -115,10 +119,10 @@ function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly
 
 async function runNow(
   options: CallersOptions,
-  tenant: string | undefined,
+  table: RunnableTable,
   { type, id, args, testData }: RequestOf<typeof runnerRun>,
 ): Promise<Outcome<ReplyOf<typeof runnerRun>>> {
-  const found = await find(options, tenant, id);
+  const found = await find(options, table, id);
   if (!found.ok) return found;
   const runnable = found.value;
   if (runnable.plural !== type) return failed('not-found', 'there is no such script or job');

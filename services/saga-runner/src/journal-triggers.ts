@@ -39,6 +39,7 @@ export class JournalTriggers implements MemberHandler {
   /** Changes of one element are processed in order. One that is held back delays only those of the same element. */
   readonly #latest = new Map<string, Promise<unknown>>();
   #heldBack = 0;
+  #hasBegun = false;
   #left = false;
 
   constructor(options: JournalOptions) {
@@ -61,6 +62,14 @@ export class JournalTriggers implements MemberHandler {
     void Promise.all(handled).then((all) => {
       if (all.every((done) => done)) ack();
     });
+  }
+
+  /** Whether its group has existed since it joined: every change since then fires what it has to, sooner or later. */
+  get hasBegun(): boolean {
+    const { groups, table } = this.#options;
+    const views = groups.of(table.tenant)?.views() ?? [];
+    this.#hasBegun ||= views.some(({ tenant, name, id }) => tenant === table.tenant && name === GROUP && id !== undefined);
+    return this.#hasBegun;
   }
 
   /** Number of changes held back until some waiting runs have started. */

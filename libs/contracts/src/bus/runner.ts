@@ -53,5 +53,10 @@ export const runnerRun = defineRequest({
 export const runnerAlive = defineSignal({
   address: 'pe.sig.runner.alive.v1',
   summary: 'The heartbeat of a working runner, every second.',
-  body: T.Object({ instance: T.String({ maxLength: 64 }), packages: T.Boolean() }),
+  body: T.Object({
+    instance: T.String({ maxLength: 64 }),
+    packages: T.Boolean(),
+    /** The organizations that it works for; undefined from older versions, which do not say. */
+    tenants: T.Optional(T.Array(T.String({ maxLength: 128 }), { maxItems: 10_000 })),
+  }),
 });

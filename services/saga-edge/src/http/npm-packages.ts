@@ -23,12 +23,12 @@ export function npmRoutes(routes: Routes, store: Store, runners: Runners): void 
   routes.add('POST', '/npm_packages', async (request) => {
     const name = packageName(request);
     if (name === undefined) return refused(unprocessable('package_name', 'is missing'));
-    if (runners.count === 0) return refused(NO_RUNNER);
+    if (!runners.workFor(request.who.tenant)) return refused(NO_RUNNER);
     const filter = both(ofType(TYPES.npmPackage), equal(attribute('package_name'), name));
     const known = await store.query(request.who.tenant, { filter, limit: 1 });
     if (!known.ok) return failure(known.failure);
     if (known.value.elements.length > 0) return refused(unprocessable('package_name', 'is taken'));
-    const installed = runners.packages
+    const installed = runners.installFor(request.who.tenant)
       ? { error_message: null, failed_install_attempts: 0, wanted: 1 }
       : { error_message: INSTALLING_IS_OFF, failed_install_attempts: 1, wanted: 0 };
     const attributes = { package_name: name, name: null, package_json: null, tags: [], ...installed };
@@ -38,13 +38,14 @@ export function npmRoutes(routes: Routes, store: Store, runners: Runners): void 
     return shown(made.ok ? made.value.operations[0]?.elements[0] : undefined, made);
   });
   routes.add('PUT', '/npm_packages/:id', async (request) => {
-    if (runners.count === 0) return refused(NO_RUNNER);
+    if (!runners.workFor(request.who.tenant)) return refused(NO_RUNNER);
     const name = packageName(request);
     const target = { id: request.params.id ?? '', where: ofType(TYPES.npmPackage) };
-    const set = { error_message: runners.packages ? null : INSTALLING_IS_OFF, ...(name === undefined ? {} : { package_name: name }) };
+    const installs = runners.installFor(request.who.tenant);
+    const set = { error_message: installs ? null : INSTALLING_IS_OFF, ...(name === undefined ? {} : { package_name: name }) };
     const written = await store.write(request.who, 'package', [
       { op: 'update', target, set },
-      { op: 'apply', target, attribute: runners.packages ? 'wanted' : 'failed_install_attempts', operator: 'incr', value: 1 },
+      { op: 'apply', target, attribute: installs ? 'wanted' : 'failed_install_attempts', operator: 'incr', value: 1 },
     ]);
     if (!written.ok && written.failure.code === 'not-found') return missing;
     return shown(written.ok ? written.value.operations[1]?.elements[0] : undefined, written);

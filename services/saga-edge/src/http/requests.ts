@@ -35,7 +35,7 @@ export function runRoutes(routes: Routes, { bus, store, runners }: RunnerHttp): 
       const found = await store.one(tenant, request.params.id ?? '', of);
       if (!found.ok) return failure(found.failure);
       if (found.value === undefined) return refused(sagaError(404, `${type === 'jobs' ? 'Job' : 'Script'} does not exist`));
-      if (runners.count === 0) return refused(NO_RUNNER);
+      if (!runners.workFor(tenant)) return refused(NO_RUNNER);
       const { args, test_data } = isObject(request.body) ? request.body : {};
       const given: Json[] = Array.isArray(args) ? args.slice(0, MAX_ARGS) : [];
       const run = { type, id: found.value.id, args: given, testData: test_data === true };
@@ -95,7 +95,7 @@ async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Pro
   if (!found.ok) return { error: toError(found.failure) };
   const [script] = found.value.elements;
   if (script === undefined) return { error: sagaError(404, 'Script does not exist') };
-  if (runners.count === 0) return { error: NO_RUNNER };
+  if (!runners.workFor(tenant)) return { error: NO_RUNNER };
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined && !HIDDEN.test(name)) headers[name] = Array.isArray(value) ? value.join(', ') : value;
