@@ -46,6 +46,11 @@ test('a full page, or one that ends at a hole, is everything only up to its last
   assert.deepEqual(await read(5, 10, log(3, [7], { head: 12, cut: true })), { seqs: [7], to: 7 });
 });
 
+test('a log that ends before its last entry is everything only up to where it ends; the rest comes from the store', async () => {
+  assert.deepEqual(await read(5, 10, log(3, [7], { last: 9, head: 12 })), { seqs: [7], to: 7 });
+  assert.deepEqual(await read(7, 10, log(undefined, [], { last: 9, head: 12 })), { seqs: [100], to: 100 });
+});
+
 test('what Redis trimmed, never had, or lost is read from the store', async () => {
   const fromStore = { seqs: [100], to: 100 };
   assert.deepEqual(await read(5, 10, log(6, [7])), fromStore);

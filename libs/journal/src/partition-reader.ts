@@ -40,8 +40,8 @@ export class PartitionReader {
       // The first entry is not the next one, or newer entries are missing.
       if (last === undefined ? page.last > after : (page.prev ?? 0) > after) break;
       if (last === undefined) return done({ items: [], to: Math.max(after, page.head) });
-      const more = page.cut || page.entries.length >= limit;
-      return await this.#parse(page.entries, more ? last.seq : Math.max(last.seq, page.head));
+      const isWhole = !page.cut && page.entries.length < limit && last.seq === page.last;
+      return await this.#parse(page.entries, isWhole ? Math.max(last.seq, page.head) : last.seq);
     }
     return await this.#readStore(partition, after, limit);
   }

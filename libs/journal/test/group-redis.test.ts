@@ -95,6 +95,22 @@ test('a publisher that another one has replaced removes nothing of the log that 
   assert.equal(await hot.clear(0, 2, 1), 'forgot');
 });
 
+test('a log that lost what was filled is not put in use, though the fence is the same', async () => {
+  const hot = new HotJournal(redis, newEpoch());
+  await hot.claim(0, 2);
+  const fill = async (...seqs: readonly number[]) => {
+    assert.equal(await hot.clear(0, 2, 1), 'cleared');
+    const changes = seqs.map((seq) => ({ seq, json: '{}' }));
+    assert.equal(await hot.fill(0, 2, 1, 0, changes), 'filled');
+  };
+  await fill(3);
+  assert.equal(await hot.switchTo(0, 2, { generation: 1, last: 9, head: 12 }, 0), 'forgot');
+  assert.equal(await hot.switchTo(0, 2, { generation: 1, last: 0, head: 12 }, 0), 'forgot');
+  assert.deepEqual(await hot.state(0), { generation: 0, last: 0, head: 0 });
+  await fill(3, 9);
+  assert.equal(await hot.switchTo(0, 2, { generation: 1, last: 9, head: 12 }, 0), 'switched');
+});
+
 test('several partitions are written in one message, each by itself, also when Redis knows no script any more', async () => {
   const hot = new HotJournal(redis, newEpoch());
   const empty = { generation: 1, last: 0, head: 0 };

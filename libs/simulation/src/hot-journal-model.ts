@@ -85,6 +85,7 @@ export class HotJournalModel {
     const refused = this.#refuses(partition, fence);
     if (refused !== undefined) return refused;
     const { generation, last, head } = state;
+    if ((this.#logs.get(keyOf(partition, generation))?.at(-1)?.seq ?? 0) !== last) return 'forgot';
     this.#partitions.set(partition, { fence, generation, last, head, since });
     this.#logs.delete(keyOf(partition, generation - 1));
     return 'switched';

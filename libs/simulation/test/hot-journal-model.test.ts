@@ -66,7 +66,7 @@ test('the model of the hot journal answers every call as the scripts in Redis do
         }
         case 5: {
           if (!chance.percent(30)) break;
-          const switched = { generation: next, last: filled.get(`${partition}.${next}`) ?? 0, head: seq };
+          const switched = { generation: next, last: (filled.get(`${partition}.${next}`) ?? 0) + wrong, head: seq };
           await both('switch', real.switchTo(partition, fence, switched, 2), model.switchTo(partition, fence, switched, 2));
           break;
         }
@@ -82,5 +82,5 @@ test('the model of the hot journal answers every call as the scripts in Redis do
   } finally {
     redis.disconnect();
   }
-  for (const is of ['appended', 'differs', 'fenced', 'filled', 'switched']) assert.ok((tally.get(is) ?? 0) > 0, `never ${is}`);
+  for (const is of ['appended', 'differs', 'fenced', 'filled', 'forgot', 'switched']) assert.ok((tally.get(is) ?? 0) > 0, `never ${is}`);
 });
