@@ -86,15 +86,15 @@ export interface Publications {
     journal?: string,
   ): void;
   /**
-   * Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false if it cannot be sent (over the
-   * server's size limit, subject too long).
+   * Publishes a body that is already JSON text, as part of the trace of `traceparent`. Returns false if it can never be sent (over
+   * the server's size limit, subject too long); while the bus is disconnected it is dropped and counted.
    */
   publishText(subject: string, json: string, traceparent?: string): boolean;
   /** Resolves when everything published or subscribed so far has reached the server; fails after `timeoutMs`. */
   flush(timeoutMs: number): Promise<Outcome<void>>;
 }
 
-/** Subscriptions. A port of its own, so that a wrapper (see `Driver` of `edge-kit`) implements only this. */
+/** Subscriptions. A port of its own, so that who wraps it, such as jssocket-edge, implements only this. */
 export interface Subscriptions {
   /**
    * Subscribes to a subject or pattern. `bytes` is the size of the body's JSON. Messages that are not JSON, or violate the channel's

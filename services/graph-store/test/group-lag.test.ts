@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import { GroupPositions } from '../src/postgres/groups.ts';
 import { migrate } from '../src/postgres/migrate.ts';
@@ -40,6 +41,14 @@ test('a group that starts at the oldest change is not too far behind before as m
     assert.deepEqual(await swept(), []);
     await written(11 * MAX_LAG + 1);
     assert.deepEqual(await swept(), ['late: lag', 'reset: lag']);
+
+    // A client that stays away for long gives its group up; a service that was not running goes on where it was.
+    await open('left');
+    await open(`${INTERNAL_GROUPS}service`);
+    await pool.sql`update consumer_group set touched_on = now() - interval '1 hour'`;
+    assert.deepEqual(await swept(), ['left: idle']);
+    await written(22 * MAX_LAG + 2);
+    assert.deepEqual(await swept(), [`${INTERNAL_GROUPS}service: lag`]);
   } finally {
     await Promise.all([transactions.end(), pool.end()]);
   }

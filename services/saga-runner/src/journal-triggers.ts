@@ -1,6 +1,6 @@
 /**
  * Fires scripts from the journal: a member of the tenant's group of runners, which receives every change of its partitions in order and at
- * least once. The position moves past a batch when everything that it fired has ended and is recorded. When too many runs wait, changes are
+ * least once. The position moves past a batch when everything that it fired has ended, and is recorded or its record was given up. When too many runs wait, changes are
  * held back, so the group delivers no more than its window.
  */
 import { INTERNAL_GROUPS } from '@polyedge/contracts/bus/groups';

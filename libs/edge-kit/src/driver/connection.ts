@@ -40,7 +40,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #state: 'open' | 'closing' | 'gone' = 'open';
 
   readonly #mailbox: Mailbox<Raw, In>;
-  /** The current input is not the outcome of a request, so frames sent for it count against the slow-client bound. */
+  /** The current input is an event or a message, so frames sent for it count against the slow-client bound. */
   unsolicited = false;
 
   readonly #effects: Effects<Raw, In, Out, P>;
@@ -212,7 +212,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     }
     const seen = {
       authenticated: this.principal !== undefined,
-      unread: this.reading.stopped,
+      readingStopped: this.reading.stopped,
       unsent: this.outbox.bytes,
       sent: this.#wire.sentBytes,
     };
@@ -249,7 +249,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
     return this.#state === 'open';
   }
 
-  get unread(): boolean {
+  get readingStopped(): boolean {
     return this.reading.stopped;
   }
 
@@ -305,7 +305,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   // ---- bounds
 
   #pushBroadcast(packet: P, tag: Tag): void {
-    this.#env.counts.laneFrames += 1;
+    this.#env.counts.broadcastFrames += 1;
     this.outbox.push(packet, tag);
     if (this.outbox.bytes > this.#env.limits.maxBufferedBytes) this.slow();
   }

@@ -30,7 +30,7 @@ export interface EffectsHost<In, P extends Packet> extends Sink<P> {
   readonly reading: ReadControl;
   /** As last verified. */
   principal: Principal | undefined;
-  /** The current input is not the outcome of a request, so frames sent for it count against the slow-client bound. */
+  /** The current input is an event or a message, so frames sent for it count against the slow-client bound. */
   readonly unsolicited: boolean;
   /** Queues an input. */
   step(input: MailboxItem<In>): void;
@@ -77,7 +77,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
     for (const then of this.#deliveryAcks?.confirmedBy(payload) ?? []) then();
   }
 
-  /** The client has read from its socket. */
+  /** The operating system has accepted bytes for the client. */
   flushed(): void {
     this.#timers?.flushed(() => this.#host.outbox.bytes);
   }

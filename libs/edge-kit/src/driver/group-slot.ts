@@ -70,7 +70,7 @@ export class GroupSlot<Raw, In, Out, P extends Packet> {
   /**
    * Handles a member that does not confirm its deliveries. Returns true if the connection should be closed.
    * @param ponged whether the client has ever answered a ping
-   * @param frameAt when the client's last own frame arrived
+   * @param frameAt when the client's last frame arrived
    */
   overdue(at: number, ponged: boolean, frameAt: number): boolean {
     const consumer = this.#consumer;

@@ -1,6 +1,6 @@
 /**
  * Internal failures that clients see only the names of, logged under these names. When the store fails, the requests of all clients fail,
- * so only the first failure of each second is logged, with the number of those left out.
+ * so only the first twenty failures of each second are logged, with the number of those left out.
  */
 import type { Log } from '@polyedge/service-kit/log';
 import type { Clock } from '../wheel.ts';

@@ -7,7 +7,7 @@ export type LivenessVerdict = 'not authenticated' | 'idle' | 'stalled' | 'ping' 
 export interface Activity {
   readonly authenticated: boolean;
   /** Reading is paused, so the connection cannot be idle. */
-  readonly unread: boolean;
+  readonly readingStopped: boolean;
   /** Unsent bytes, and all bytes that the operating system has accepted so far. */
   readonly unsent: number;
   readonly sent: number;
@@ -45,7 +45,7 @@ export class Liveness {
 
   /** @returns the first time-out that has expired */
   look(at: number, seen: Activity, limits: Limits): LivenessVerdict {
-    if (seen.unread) this.#heardAt = at;
+    if (seen.readingStopped) this.#heardAt = at;
     if (limits.authenticateMs > 0 && !seen.authenticated && at - this.#openedAt > limits.authenticateMs) return 'not authenticated';
     if (limits.idleMs > 0 && at - this.#heardAt > limits.idleMs) return 'idle';
     if (seen.unsent === 0 || seen.sent !== this.#sent) {

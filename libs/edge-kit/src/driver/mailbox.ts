@@ -11,7 +11,7 @@ export type MailboxItem<In> = Input<In> | (() => void);
 export interface Recipient<Raw, In> {
   readonly open: boolean;
   /** Messages must not be handled for now. */
-  readonly unread: boolean;
+  readonly readingStopped: boolean;
   /** Decodes a message to an input; undefined if that closed the connection. */
   decode(raw: Raw): Input<In> | undefined;
   take(input: Input<In>): void;
@@ -77,7 +77,7 @@ export class Mailbox<Raw, In> {
   }
 
   #next(): MailboxItem<In> | undefined {
-    if (this.#recipient.unread) return undefined;
+    if (this.#recipient.readingStopped) return undefined;
     const raw = this.#messages.shift();
     return raw === undefined ? undefined : this.#recipient.decode(raw);
   }

@@ -1,4 +1,4 @@
-/** The named waits of one session: timers, and waits until its client has read. Both are delivered as `timer` inputs. */
+/** The named waits of one session: timers, and waits until frames have left this process. Both are delivered as `timer` inputs. */
 import { type Wheel, WheelTimer } from '../wheel.ts';
 
 export class SessionTimers {
@@ -31,7 +31,7 @@ export class SessionTimers {
     if (timer !== undefined) this.#wheel.clear(timer);
   }
 
-  /** Fires once at most `bytes` of the `owed` ones are unsent, which may be now. */
+  /** Fires, once, when `bytes` or fewer of the `owed` ones are unsent, which may be now. */
   whenFlushed(name: string, bytes: number, owed: number): void {
     if (owed <= bytes) {
       this.#due(name);

@@ -27,7 +27,7 @@ export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
   readonly env: Environment<Raw, In, Out, P>;
   readonly sink: Sink<P>;
   step(input: Input<In>): void;
-  /** The order of own changes; undefined until the session has written. */
+  /** The order of own changes; undefined before the first request or write. */
   own(): WriteOrdering | undefined;
   /** A subscription of the broadcaster has ended: its queued frames must be dropped. */
   leftBroadcaster(): void;
@@ -35,10 +35,10 @@ export interface SubscriptionsOptions<Raw, In, Out, P extends Packet> {
 
 export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
   readonly #options: SubscriptionsOptions<Raw, In, Out, P>;
-  readonly #held = new Map<string, SubscriptionEntry>();
+  readonly #entries = new Map<string, SubscriptionEntry>();
 
   get size(): number {
-    return this.#held.size;
+    return this.#entries.size;
   }
 
   constructor(options: SubscriptionsOptions<Raw, In, Out, P>) {
@@ -60,13 +60,13 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
       return;
     }
     const subscription = env.sharedSubscriptions.listen(subject, (body) => step({ kind: 'message', id, body }));
-    this.#held.set(id, { tenant: undefined, onBroadcaster: false, open: true, close: () => subscription.unsubscribe() });
+    this.#entries.set(id, { tenant: undefined, onBroadcaster: false, open: true, close: () => subscription.unsubscribe() });
   }
 
   unsubscribe(id: string): void {
-    const held = this.#held.get(id);
+    const held = this.#entries.get(id);
     if (held === undefined) return;
-    this.#held.delete(id);
+    this.#entries.delete(id);
     end(held);
     if (held.onBroadcaster) this.#options.leftBroadcaster();
   }
@@ -74,7 +74,7 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
   /** Notifies the session once every change of a subscription up to `seq` has been delivered. Ignored for an unknown id. */
   whenDelivered(effect: Extract<Effect<Out>, { do: 'when-delivered' }>): void {
     const { env, step, own } = this.#options;
-    const held = this.#held.get(effect.id);
+    const held = this.#entries.get(effect.id);
     if (held?.tenant === undefined) return;
     held.waiting?.close();
     const notify = (): void => {
@@ -94,13 +94,13 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
 
   /** Whether any of them could deliver changes of this tenant. Not exact, because heads arrive quickly anyway. */
   watches(tenant: string): boolean {
-    for (const held of this.#held.values()) if (held.tenant === tenant) return true;
+    for (const held of this.#entries.values()) if (held.tenant === tenant) return true;
     return false;
   }
 
   end(): void {
-    for (const held of this.#held.values()) end(held);
-    this.#held.clear();
+    for (const held of this.#entries.values()) end(held);
+    this.#entries.clear();
   }
 
   #watch(id: string, to: Interest, where: Filter | undefined): void {
@@ -120,7 +120,7 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
         offer(change.operationId, { kind: 'event', id, change, ...(match === undefined ? {} : { match }) }, isOpen),
       lost: (failure: Failure) => {
         if (!held.open) return;
-        this.#held.delete(id);
+        this.#entries.delete(id);
         // Nothing follows it, so it is delivered whatever has happened to the subscription meanwhile.
         offer(undefined, { kind: 'lost', id, failure }, () => true);
       },
@@ -128,7 +128,7 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
     // It may go live within the call that opens it.
     const held: SubscriptionEntry = { tenant: to.tenant, onBroadcaster: false, open: true, close: () => watch?.close() };
     let watch: Watch | undefined;
-    this.#held.set(id, held);
+    this.#entries.set(id, held);
     watch = where === undefined ? env.feed.watch(to, handler) : env.filteredSubscriptions.watch(to, where, handler);
   }
 
@@ -137,18 +137,18 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
     const handler = {
       live: (seq: number, epoch: string) => step({ kind: 'subscribed', id, seq, epoch }),
       lost: (failure: Failure) => {
-        this.#held.delete(id);
+        this.#entries.delete(id);
         step({ kind: 'lost', id, failure });
       },
     };
     const subscription = env.broadcasters.subscribe(to, view, sink, handler, since);
-    this.#held.set(id, { tenant: to.tenant, onBroadcaster: true, open: true, close: () => subscription.close() });
+    this.#entries.set(id, { tenant: to.tenant, onBroadcaster: true, open: true, close: () => subscription.close() });
   }
 
   /** Ends the subscription that has this id; returns false and notifies the session if there are too many. */
   #mayHold(id: string): boolean {
     this.unsubscribe(id);
-    if (this.#held.size < this.#options.env.limits.maxSubscriptions) return true;
+    if (this.#entries.size < this.#options.env.limits.maxSubscriptions) return true;
     this.#options.step({ kind: 'lost', id, failure: { code: 'limited', detail: 'too many subscriptions on this connection' } });
     return false;
   }

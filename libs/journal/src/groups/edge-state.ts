@@ -16,7 +16,7 @@ const SAVE_MOST_MS = 500;
  * Groups that rebalance at once. The store opens and claims one after the other: with more, an edge that takes over hundreds of groups
  * would wait for an answer for longer than its time-out, and ask again for what is still being done.
  */
-export const MAX_LOOKING = 16;
+export const MAX_REBALANCING = 16;
 
 /** One epoch of the journal. */
 export interface Epoch {
@@ -41,7 +41,7 @@ export class EdgeState<Group extends EpochGroup> {
   readonly procedures = new Procedures<GroupCall>(this.effects);
   readonly groups = new Map<string, Group>();
   /** To rebalance. */
-  readonly looks = new Turns(MAX_LOOKING);
+  readonly rebalances = new Turns(MAX_REBALANCING);
   /** Members that have left but are still listed in Redis, by group. */
   readonly departed = new Map<number, Set<string>>();
   /** The time of the current input, in milliseconds. */

@@ -31,8 +31,8 @@ export class ConsumerGroup {
   readonly #positions: Positions;
   readonly #leases: Leases;
   #opened: Opened | undefined;
-  #looking = false;
-  #lookAt = Number.NEGATIVE_INFINITY;
+  #rebalancing = false;
+  #rebalanceAt = Number.NEGATIVE_INFINITY;
   #ended = false;
 
   constructor(state: EdgeState<ConsumerGroup>, of: GroupName) {
@@ -52,7 +52,7 @@ export class ConsumerGroup {
   join(id: string): void {
     this.#members.add(id);
     this.#state.stats.joined += 1;
-    this.look();
+    this.rebalance();
   }
 
   leave(id: string): void {
@@ -75,7 +75,7 @@ export class ConsumerGroup {
 
   tick(): void {
     const { at, procedures } = this.#state;
-    if (at >= this.#lookAt) this.#startLooking();
+    if (at >= this.#rebalanceAt) this.#startRebalancing();
     const opened = this.#opened;
     if (opened === undefined || this.#leases.size === 0) return;
     if (this.#leases.renewIsDue) procedures.start(this.#renew(opened), this);
@@ -113,13 +113,13 @@ export class ConsumerGroup {
   /** Redis was disconnected and may have lost the leases: rebalances at once. */
   reconsider(): void {
     this.#leases.renewSoon();
-    this.look();
+    this.rebalance();
   }
 
   /** Rebalances, at once or after the rebalance in progress. */
-  look(): void {
-    this.#lookAt = Number.NEGATIVE_INFINITY;
-    this.#startLooking();
+  rebalance(): void {
+    this.#rebalanceAt = Number.NEGATIVE_INFINITY;
+    this.#startRebalancing();
   }
 
   /** Ends every membership: the group cannot continue. */
@@ -162,30 +162,30 @@ export class ConsumerGroup {
 
   // ---- rebalancing
 
-  #startLooking(): void {
-    if (this.#looking || this.#ended) return;
-    this.#looking = true;
-    this.#state.looks.take(() => {
+  #startRebalancing(): void {
+    if (this.#rebalancing || this.#ended) return;
+    this.#rebalancing = true;
+    this.#state.rebalances.take(() => {
       if (this.#ended) return false;
-      this.#lookAt = this.#state.at + this.#state.times.refreshMs;
-      this.#state.procedures.start(this.#lookOnce(), this);
+      this.#rebalanceAt = this.#state.at + this.#state.times.refreshMs;
+      this.#state.procedures.start(this.#rebalanceInTurn(), this);
       return true;
     });
   }
 
-  *#lookOnce(): Procedure {
+  *#rebalanceInTurn(): Procedure {
     try {
-      yield* this.#look();
+      yield* this.#rebalance();
     } finally {
       // Also if the group has ended meanwhile.
-      this.#state.looks.giveBack();
+      this.#state.rebalances.giveBack();
     }
-    this.#looking = false;
-    if (this.#lookAt === Number.NEGATIVE_INFINITY) this.#startLooking();
+    this.#rebalancing = false;
+    if (this.#rebalanceAt === Number.NEGATIVE_INFINITY) this.#startRebalancing();
   }
 
   #retry(): void {
-    this.#lookAt = Math.min(this.#lookAt, this.#state.at + this.#state.times.retryMs);
+    this.#rebalanceAt = Math.min(this.#rebalanceAt, this.#state.at + this.#state.times.retryMs);
   }
 
   #redisFailed(): void {
@@ -193,7 +193,7 @@ export class ConsumerGroup {
     this.#retry();
   }
 
-  *#look(): Procedure {
+  *#rebalance(): Procedure {
     const opened = this.#opened ?? (yield* this.#open());
     if (opened === undefined || !(yield* this.#list(opened))) return;
     const living = yield* this.#members.living(opened);
@@ -314,7 +314,7 @@ export class ConsumerGroup {
     const using = leases.filter((lease) => this.#leases.has(lease));
     if (using.length === 0 || this.#opened !== opened) return;
     for (const lease of using) this.#leases.fence(opened, lease);
-    this.look();
+    this.rebalance();
   }
 
   #drainOver({ member }: PartitionLease): void {
@@ -352,7 +352,7 @@ export class ConsumerGroup {
   *#handBack(opened: Opened, given: readonly OwnedLease[]): Procedure {
     yield* this.#leases.release(opened, given);
     this.#announce();
-    if (!this.#ended) this.look();
+    if (!this.#ended) this.rebalance();
   }
 
   #leave(member: GroupMember): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FullChange } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { MAX_LOOKING } from './edge-state.ts';
+import { MAX_REBALANCING } from './edge-state.ts';
 import { GroupsMachine } from './machine.ts';
 import type { GroupCall, GroupsEffect } from './messages.ts';
 import { GROUP_TIMES } from './settings.ts';
@@ -179,7 +179,7 @@ test('an edge that takes over hundreds of groups asks the store for a few at a t
     handle({ kind: 'reply', id: next.id, outcome: answer(next.call) });
   }
   // One that left had its request on the way.
-  assert.equal(most, MAX_LOOKING + 1);
+  assert.equal(most, MAX_REBALANCING + 1);
   assert.equal(opened.length, COUNT - 1);
   assert.equal(new Set(opened).size, COUNT - 1);
   const views = machine.views();

@@ -92,7 +92,7 @@ export class GroupsMachine {
         break;
       case 'moved':
         this.#moved.add(input.group);
-        groups.get(input.group)?.look();
+        groups.get(input.group)?.rebalance();
         break;
       case 'announced':
         this.#announced(input.epoch, input.seq);

@@ -111,7 +111,7 @@ export class Executor {
     try {
       this.#options.onCommitted(changes);
     } catch (error) {
-      // The batch is committed and its callers are answered; the publisher reads the changes from the journal.
+      // The batch is committed, and its callers are answered all the same; the publisher reads the changes from the journal.
       this.#options.log.error('a committed batch was not taken over', { err: error });
     }
   }

@@ -195,11 +195,12 @@ export class GroupPositions {
     return done({ epoch: row.epoch, seq: row.seq, groups: row.groups ?? [] });
   }
 
-  /** Deletes abandoned groups and those that are too far behind. Returns their names, for the log. */
+  /** Deletes groups that clients have abandoned, and all that are too far behind. Returns their names, for the log. */
   async sweep(): Promise<{ readonly name: string; readonly why: 'idle' | 'lag' }[]> {
     const { idleMs, maxLag } = this.#limits;
     const idle = await this.#sql<{ name: string }[]>`
-      delete from consumer_group where touched_on < now() - ${idleMs} * interval '1 millisecond' returning name`;
+      delete from consumer_group
+      where touched_on < now() - ${idleMs} * interval '1 millisecond' and not starts_with(name, ${INTERNAL_GROUPS}) returning name`;
     const behind = await this.#sql<{ name: string }[]>`
       delete from consumer_group where id in (
         select id from consumer_group c join group_position p on p.consumer_group = c.id cross join sequencer
