@@ -45,11 +45,11 @@ const TWO_JOURNALS = 4;
  */
 const SLOW = { every: 10, from: 3 };
 /** Of a hundred histories so many have everything; in the others so many of a hundred parts and kinds of faults take part. */
-const WHOLE = 20;
+const WHOLE = 15;
 const SHARE = 40;
 const PAUSES_MS = [0, 1, 5, 20, 100, 700];
 /** Most of what passes in a long pause is timers. Of a hundred of the other histories so many have none. */
-const WITHOUT_LONG = 90;
+const WITHOUT_LONG = 95;
 
 /** @param whole everything takes part, whatever the seed draws */
 export function partsOf(seed: number, whole: boolean): Parts {
