@@ -49,7 +49,7 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
   subscribe({ id, to, view, where, since }: Extract<Effect<Out>, { do: 'subscribe' }>): void {
     if (!this.#mayHold(id)) return;
     if (view === undefined) this.#watch(id, to, where);
-    else this.#join(id, to, view, since);
+    else this.#subscribeAtBroadcaster(id, to, view, since);
   }
 
   listen(id: string, subject: string, atMost = Number.POSITIVE_INFINITY): void {
@@ -132,7 +132,7 @@ export class ConnectionSubscriptions<Raw, In, Out, P extends Packet> {
     watch = where === undefined ? env.feed.watch(to, handler) : env.filteredSubscriptions.watch(to, where, handler);
   }
 
-  #join(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
+  #subscribeAtBroadcaster(id: string, to: Interest, view: View, since: { readonly seq: number; readonly epoch: string } | undefined): void {
     const { env, sink, step } = this.#options;
     const handler = {
       live: (seq: number, epoch: string) => step({ kind: 'subscribed', id, seq, epoch }),
