@@ -23,7 +23,7 @@ export interface CallersOptions {
 
 export function answerCallers(options: CallersOptions): readonly Responder[] {
   return [
-    options.bus.respond(runnerCall, (request, { tenant }) => callScript(options, tenant, request)),
+    options.bus.respond(runnerCall, (request, { tenant, deadline }) => callScript(options, tenant, request, deadline)),
     options.bus.respond(runnerRun, (request, { tenant }) => runNow(options, tenant, request)),
   ];
 }
@@ -68,6 +68,7 @@ async function callScript(
   options: CallersOptions,
   tenant: string | undefined,
   request: RequestOf<typeof runnerCall>,
+  until: number,
 ): Promise<Outcome<ReplyOf<typeof runnerCall>>> {
   const found = await find(options, tenant, request.script);
   if (!found.ok) return found;
@@ -86,7 +87,7 @@ async function callScript(
     ip: address,
   };
   const context = { request: { method, path } };
-  const { outcome, error } = await options.runs.start(wanted(found.value, call, [given], context, true, false));
+  const { outcome, error } = await options.runs.start({ ...wanted(found.value, call, [given], context, true, false), until });
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
   if (outcome.is !== 'returned' || outcome.response === undefined) {
     // The caller is anonymous: details are visible only to those who may read the runnable call.
