@@ -1,6 +1,7 @@
 /** What scripts can call and be called by: HTTP, the JavaScript API, storages, packages. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import { admin, boss, callOf, callsOf, makeBot, script, system, url } from './runnables/scripts-scene.ts';
 
 test('saga:32 an HTTP script is called with method, query, headers and body, and answers with status, headers and body', async () => {
@@ -172,4 +173,25 @@ test('saga:33 saga:23 a package is installed, its progress is sent, a script req
   await boss.api('DELETE', `/npm_packages/${made.body._id}`);
   await boss.send('/globals/properties', { name: 'greet', value: 'Ann' });
   assert.match((await callOf(id, 3)).error.message, /"greets" is not installed/);
+});
+
+test('saga:33 a large package is installed, and one whose package.json cannot be stored', async () => {
+  const client = await admin();
+  await client.send('/npm_packages/join');
+  const id = await script(
+    '/globals/properties/measure',
+    'await GlobalProperty.add("measured", [require("large").length, require("odd")]);',
+  );
+  const ended = async (package_name: string) => {
+    const { body } = await boss.api('POST', '/npm_packages', { package_name });
+    const found = () =>
+      client.events('/npm_packages').find(({ _id, state }) => _id === body._id && state !== 'installing' && state !== undefined);
+    return until(`${package_name} is installed`, found);
+  };
+  const [large, odd] = [await ended('large'), await ended('odd')];
+  assert.deepEqual([large.state, large.error_message, large.package_json], ['installed', null, { name: 'large', version: '1.0.0' }]);
+  assert.deepEqual([odd.state, odd.package_json], ['installed', { name: 'odd', version: '1.0.0', shortened: true }]);
+  await boss.send('/globals/properties', { name: 'measure', value: 1 });
+  assert.equal((await callOf(id)).error, null);
+  assert.deepEqual((await boss.api('GET', '/globals/properties/measured')).body.value, [1_500_000, 'odd']);
 });

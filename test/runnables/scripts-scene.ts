@@ -17,6 +17,13 @@ before(async () => {
     { name: 'greets', version: '1.0.0', files: { 'index.js': 'module.exports = (name) => "hello " + name;' } },
     { name: 'greets', version: '2.0.0', files: { 'index.js': 'module.exports = (name) => "hi " + name;' } },
     { name: 'reads', version: '1.0.0', files: { 'index.js': 'require("fs");' } },
+    { name: 'large', version: '1.0.0', files: { 'index.js': `module.exports = ${JSON.stringify('x'.repeat(1_500_000))};` } },
+    {
+      name: 'odd',
+      version: '1.0.0',
+      files: { 'index.js': 'module.exports = "odd";' },
+      more: { description: 'a\0b', keywords: ['\ud800'] },
+    },
   ]);
   system = await startSystem({
     runner: {

@@ -39,12 +39,16 @@ const MAX_REDIRECTS = 3;
 const MAX_URL_CHARACTERS = 2048;
 const PRIVATE = 'ERR_PRIVATE_ADDRESS';
 
+/** Headers that are meant for the origin of the call alone. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie']);
+
 const problem = (text: string): Fetched => ({ ok: false, problem: text });
 
-/** Follows redirects of GET and HEAD; those of other methods are returned as answers. */
+/** Follows redirects of GET and HEAD, to other origins without credentials; those of other methods are returned as answers. */
 export async function fetchRemote(call: RemoteCall, limits: RemoteLimits): Promise<Fetched> {
   const signal = AbortSignal.timeout(limits.timeoutMs);
   const follows = call.method === undefined || call.method === 'GET' || call.method === 'HEAD';
+  const origin = targetOf(call.url)?.origin;
   let at = call.url;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const target = targetOf(at);
@@ -54,15 +58,22 @@ export async function fetchRemote(call: RemoteCall, limits: RemoteLimits): Promi
       return problem('its host is not on the list of allowed hosts');
     }
     if (isIP(host) !== 0 && !limits.allowPrivate && !isPublicAddress(host)) return problem('its address is not public');
-    const fetched = await fetchOnce(target, call, limits, signal);
+    const headers = target.origin === origin ? call.headers : withoutCredentials(call.headers);
+    const fetched = await fetchOnce(target, { ...call, headers }, limits, signal);
     if (!fetched.ok) return fetched;
-    const { status, headers } = fetched.answer;
-    if (!follows || status < 300 || status > 399 || headers.location === undefined) return fetched;
-    if (!URL.canParse(headers.location, target.href)) return problem('it redirects to an invalid URL');
-    at = new URL(headers.location, target.href).href;
+    const {
+      status,
+      headers: { location },
+    } = fetched.answer;
+    if (!follows || status < 300 || status > 399 || location === undefined) return fetched;
+    if (!URL.canParse(location, target.href)) return problem('it redirects to an invalid URL');
+    at = new URL(location, target.href).href;
   }
   return problem('it redirects too often');
 }
+
+const withoutCredentials = (headers: RemoteCall['headers']): RemoteCall['headers'] =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !CREDENTIALS.has(name.toLowerCase())));
 
 function targetOf(url: string): URL | undefined {
   if (url.length > MAX_URL_CHARACTERS || !URL.canParse(url)) return undefined;

@@ -127,8 +127,10 @@ const HOST = /^(?:\[[\da-f:.]+\]|[^\s/?#@\\:[\]]*)(?::\d*)?$/i;
 
 /**
  * Why a request is rejected: proxies and servers could interpret it differently (RFC 9112 3.2). Node does not require `Host` for upgrades.
+ * A target has no fragment; routers end the path at its `#`, and rules that look at the whole target do not.
  */
-function refusalOf({ rawHeaders, headers, httpVersion }: IncomingMessage): HttpRejection | undefined {
+function refusalOf({ url = '/', rawHeaders, headers, httpVersion }: IncomingMessage): HttpRejection | undefined {
+  if (url.includes('#')) return unclear('the target of a request has no fragment');
   const hosts = countHosts(rawHeaders);
   if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) return unclear('a request has one Host');
   return HOST.test(headers.host ?? '') ? undefined : unclear('the Host of the request is none');

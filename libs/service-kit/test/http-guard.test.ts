@@ -110,6 +110,10 @@ test('an ambiguous request or an invalid RFC 6455 handshake is refused', async (
       [handshake().replace('Host: a', `Host: ${host}`), 400] as const,
       [`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 400] as const,
     ]),
+    ...['/#', '/path#/more', '/?a=b#c', 'http://a/#b'].flatMap((target) => [
+      [handshake([], `GET ${target} HTTP/1.1`), 400] as const,
+      [`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`, 400] as const,
+    ]),
     [handshake([], 'GET / HTTP/1.0'), 400],
     [handshake(['Content-Length: 4']), 400],
     [handshake(['Transfer-Encoding: chunked']), 400],

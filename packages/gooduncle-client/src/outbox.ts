@@ -23,8 +23,9 @@ export interface Item {
   failures: number;
   /** It was sent on a connection that ended before the answer. */
   uncertain: boolean;
-  /** The login at the time of the first sending. */
+  /** The login at the time of the first sending, and this time. */
   sentAs: string | undefined;
+  sentAt: number;
   /** Rows of a read received so far. */
   rows: Row[];
   /** The reason of the last refusal. */

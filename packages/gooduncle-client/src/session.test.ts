@@ -98,6 +98,50 @@ suite('requests', () => {
     assert.equal(codeOf(client, later), undefined);
   });
 
+  test('a login after a reconnection whose token does not come, or that is not answered, is tried again on another connection', () => {
+    const client = Conversation.open();
+    client.ask('upgrade', { login: 'u', fresh: true });
+    client.handle({ kind: 'credentials', ref: client.wanted[0] ?? '', text: '{"type":"upgrade"}' });
+    client.answer(client.one(), { last: true });
+    client.reconnect();
+    assert.equal(client.wanted.length, 2);
+    const before = client.connects;
+    client.pass(30_000);
+    assert.match(client.statuses.at(-1)?.ended?.means ?? '', /login was not answered/);
+    client.pass(1000, false);
+    assert.equal(client.connects, before + 1);
+    client.handle({ kind: 'connected' });
+    client.handle({ kind: 'credentials', ref: client.wanted[2] ?? '', text: '{"type":"upgrade"}' });
+    assert.equal(client.one().type, 'upgrade');
+    client.pass(30_000);
+    assert.match(client.statuses.at(-1)?.ended?.means ?? '', /login was not answered/);
+  });
+
+  test('a create is not repeated when the server may have forgotten its `once`', () => {
+    const client = Conversation.open(3_600_000);
+    const creates = [client.ask('create', {}, { once: 'k' }), client.ask('create', {}, { once: 'l' })];
+    const [first, second] = client.sent();
+    assert.ok(first !== undefined && second !== undefined);
+    client.handle({ kind: 'disconnected', code: 1006 });
+    client.pass(500_000, false);
+    client.handle({ kind: 'hurry' });
+    client.handle({ kind: 'connected' });
+    assert.deepEqual(
+      client.sent().map(({ once }) => once),
+      ['k', 'l'],
+    );
+    client.answer(first, { payload: { id: 'a' }, last: true, version: 3 });
+    client.handle({ kind: 'disconnected', code: 1006 });
+    client.pass(100_000, false);
+    client.handle({ kind: 'hurry' });
+    client.handle({ kind: 'connected' });
+    assert.deepEqual(client.sent(), []);
+    assert.deepEqual(
+      creates.map((create) => codeOf(client, create)),
+      ['ok', 'unknown'],
+    );
+  });
+
   test('a create is repeated with its `once` for the same account only', () => {
     const client = Conversation.open();
     const create = client.ask('create', {}, { once: 'k' });

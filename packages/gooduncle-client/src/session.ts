@@ -16,6 +16,8 @@ const FAULTY_MS = 1000;
 const DEAD_MS = 3000;
 const CONNECT_MS = 5000;
 const UPGRADE_REPEATS = 3;
+/** The server remembers a `once` for ten minutes. */
+const ONCE_MS = 540_000;
 /** A connection that lasted this long resets the back-off. */
 const HEALTHY_MS = 5000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -155,7 +157,9 @@ export class ClientSession {
     // Nothing survives a connection. Logins precede all other requests.
     for (const [at, [login, { text, fresh }]] of [...this.#logins].entries()) {
       const ref = this.#newRef();
-      this.#queue('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...this.#logIn(ref, { login, text, fresh }) });
+      const deadline = this.#at + this.#settings.patienceMs;
+      const begins = { deadline, ...this.#logIn(ref, { login, text, fresh }) };
+      this.#queue('login', 0, withRef(text, ref), { order: at - this.#logins.size, ref, ...begins });
     }
   }
 
@@ -269,7 +273,7 @@ export class ClientSession {
   ): void {
     this.#outbox.add({
       ...{ kind, id, text, repeatable: true, deadline: NEVER, notBefore: 0, failures: 0, uncertain: false },
-      ...{ sentAs: undefined, rows: [], refused: undefined, ...more },
+      ...{ sentAs: undefined, sentAt: 0, rows: [], refused: undefined, ...more },
     });
   }
 
@@ -282,12 +286,13 @@ export class ClientSession {
 
   #sendItem(item: Item): void {
     const as = [...this.#logins.keys()].join(' ');
-    // The server recognises a repeated create by its account, so it must not be repeated with another login.
-    if (item.uncertain && item.kind === 'create' && item.sentAs !== as) {
+    // The server recognises a repeated create by its account, and not for ever.
+    if (item.uncertain && item.kind === 'create' && (item.sentAs !== as || this.#at - item.sentAt > ONCE_MS)) {
       this.#outbox.remove(item.ref);
       this.#settle(item, failure('unknown'));
       return;
     }
+    if (item.sentAs === undefined) item.sentAt = this.#at;
     item.sentAs ??= as;
     this.#send(item.text);
   }
@@ -309,6 +314,8 @@ export class ClientSession {
   }
 
   #expired(item: Item, wasSent: boolean): void {
+    // Everything else waits for it, perhaps for a token that never comes.
+    if (item.kind === 'login') this.#lost(undefined, 'the login was not answered in time');
     const unknown = item.uncertain || (wasSent && wasWrite(item));
     this.#settle(item, unknown ? failure('unknown') : (item.refused ?? failure('unreachable')));
   }

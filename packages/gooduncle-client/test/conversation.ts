@@ -18,13 +18,13 @@ export class Conversation {
   beats = 0;
   roles: readonly string[] = [];
   #sent: Sent[] = [];
-  readonly #session = new ClientSession({
-    random: () => 0.5,
-    parse: JSON.parse,
-    backOffMs: { least: 300, most: 10_000 },
-    patienceMs: 30_000,
-  });
+  readonly #session: ClientSession;
   #ids = 0;
+
+  constructor(patienceMs = 30_000) {
+    const backOffMs = { least: 300, most: 10_000 };
+    this.#session = new ClientSession({ random: () => 0.5, parse: JSON.parse, backOffMs, patienceMs });
+  }
 
   handle(input: Input): void {
     for (const effect of this.#session.handle(input, this.at)) this.#carryOut(effect);
@@ -57,8 +57,8 @@ export class Conversation {
     }
   }
 
-  static open(): Conversation {
-    const conversation = new Conversation();
+  static open(patienceMs?: number): Conversation {
+    const conversation = new Conversation(patienceMs);
     conversation.handle({ kind: 'tick' });
     conversation.handle({ kind: 'connected' });
     return conversation;

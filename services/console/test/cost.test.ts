@@ -1,49 +1,20 @@
 /** What open pages cost the system: the subscriptions, questions and writes that a console makes for any number of them. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mock, test } from 'node:test';
 import { connectionsFound, connectionsWanted, serviceStatus } from '@polyedge/contracts/bus/console';
-import { graphChanged, graphHead, graphPosition } from '@polyedge/contracts/bus/feed';
-import { done } from '@polyedge/contracts/errors';
+import { graphChanged, graphHead } from '@polyedge/contracts/bus/feed';
 import type { Principal } from '@polyedge/contracts/principal';
-import { readConfig } from '@polyedge/service-kit/config';
-import { localBus } from '@polyedge/service-kit/local-bus';
-import { silentLog } from '@polyedge/service-kit/log';
-import { noMetrics } from '@polyedge/service-kit/metrics';
-import { tokenMaker } from '@polyedge/testkit/token-maker';
 import { until } from '@polyedge/testkit/until';
 import { fastify } from 'fastify';
-import { startConsole } from '../src/app.ts';
-import { settings } from '../src/config.ts';
 import { Streams } from '../src/http/streams.ts';
 import { eventText } from '../src/live/event-text.ts';
+import { startLoneConsole } from './lone-console.ts';
 
-/** A console alone on a bus. */
-async function startLoneConsole() {
-  const bus = localBus();
-  const token = tokenMaker(bus)({ tenant: 'default', roles: { console: ['admin'] } });
-  bus.respond(graphPosition, async () => done({ epoch: 'e', seq: 0, oldest: 1, partitions: 8 }));
-  const { mock: subscribed } = mock.method(bus, 'subscribe');
-  const read = readConfig('console', settings, { POLYEDGE_MODE: 'local', PORT: '0' });
-  if (!read.ok) throw new Error(read.problems.join('\n'));
-  const console = await startConsole(read.config, { log: silentLog, metrics: noMetrics(), ready: () => true }, bus);
-  await until('the console is ready', () => console.ready() === true);
-  return {
-    bus,
-    /** Its subscriptions to changes and heads, those that have ended as well. */
-    subscriptions: () => {
-      const addresses: readonly string[] = [graphChanged.address, graphHead.address];
-      return subscribed.calls.flatMap(({ arguments: [channel], result }) =>
-        addresses.includes(channel.address) && result !== undefined ? [{ address: channel.address, subscription: result }] : [],
-      );
-    },
-    get: (path: string, signal?: AbortSignal) =>
-      fetch(`http://127.0.0.1:${console.port}/api/${path}`, { headers: { authorization: `Bearer ${token}` }, signal: signal ?? null }),
-    [Symbol.asyncDispose]: async () => {
-      await console.stop();
-      await bus.close();
-    },
-  };
-}
+const PRINCIPAL: Principal = {
+  ...{ account: 'a', tenant: 't', username: 'a', roles: {}, defaultScope: 's', scopes: [] },
+  ...{ session: 's', app: 'a', issuedAt: 0, expiresAt: 1 },
+};
 
 test('changes and heads come to the console only while a tail is open, once for all tails', async (t) => {
   await using lone = await startLoneConsole();
@@ -80,19 +51,38 @@ test('ten pages with the connections ask the edges once', async (t) => {
   assert.equal(questions, 1);
 });
 
+test('a page that leaves while its session is checked takes no stream', async (t) => {
+  const streams = new Streams({ max: 1, isOver: () => false });
+  const app = fastify();
+  t.after(() => app.close());
+  const begun = Promise.withResolvers<void>();
+  app.get('/stays', (_request, reply) => streams.begin(reply, PRINCIPAL, () => () => {}));
+  app.get('/leaves', async (_request, reply) => {
+    begun.resolve();
+    await once(reply.raw, 'close');
+    return streams.begin(reply, PRINCIPAL, () => () => {});
+  });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const leaving = new AbortController();
+  const left = fetch(`${url}/leaves`, { signal: leaving.signal });
+  await begun.promise;
+  leaving.abort();
+  await assert.rejects(left);
+  const stays = await fetch(`${url}/stays`);
+  assert.equal(stays.status, 200);
+  assert.equal(streams.size, 1);
+  await stays.body?.cancel();
+});
+
 test('events that follow each other leave in one write', async (t) => {
   const streams = new Streams({ max: 1, isOver: () => false });
   const writes: (() => number)[] = [];
   const app = fastify();
   t.after(() => app.close());
-  const principal: Principal = {
-    ...{ account: 'a', tenant: 't', username: 'a', roles: {}, defaultScope: 's', scopes: [] },
-    ...{ session: 's', app: 'a', issuedAt: 0, expiresAt: 1 },
-  };
   app.get('/', (_request, reply) => {
     const { mock: written } = mock.method(reply.raw, 'write');
     writes.push(() => written.callCount());
-    return streams.begin(reply, principal, ({ send }) => {
+    return streams.begin(reply, PRINCIPAL, ({ send }) => {
       for (let at = 0; at < 100; at += 1) send(eventText('change', at));
       return () => {};
     });

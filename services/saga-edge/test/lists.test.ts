@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { cpuMs } from '@polyedge/testkit/servers/processes';
 import { rest, session } from './client.ts';
@@ -202,6 +203,21 @@ test('saga:25 a schedule or time zone that does not exist is answered 422', asyn
   assert.equal(made.status, 200, JSON.stringify(made.body));
 });
 
+test('saga:25 a job says when it is due next, from the start and after every change of its schedule', async () => {
+  const hour = ({ next_run_at: at }: { readonly next_run_at: string | null }): number | null =>
+    at === null ? null : new Date(at).getUTCHours();
+  const { body: made } = await boss.api('POST', '/jobs', { body: 'return 1', schedule: '0 12 * * *' });
+  assert.equal(hour(made), 12);
+  assert.ok(Date.parse(made.next_run_at) > Date.now());
+  const change = async (set: object) => (await boss.api('PUT', `/jobs/${made._id}`, set)).body;
+  assert.equal(hour(await change({ timezone: 'Asia/Tokyo' })), 3);
+  assert.equal(hour(await change({ enabled: false })), null);
+  assert.equal(hour(await change({ name: 'still off' })), null);
+  assert.equal(hour(await change({ enabled: true, schedule: '0 13 * * *' })), 4);
+  const ended = await change({ schedule: null });
+  assert.deepEqual([ended.schedule, ended.next_run_at], [null, null]);
+});
+
 test('missing objects and bad names get clear errors, and every user may reset its own properties', async () => {
   const logs = await boss.api('GET', '/runnable_calls/unknown/logs');
   assert.deepEqual([logs.status, logs.body.message], [404, 'Runnable call does not exist']);
@@ -219,4 +235,25 @@ test('missing objects and bad names get clear errors, and every user may reset i
   assert.deepEqual((await api('GET', own)).body.map(({ name }: { name: string }) => name).sort(), ['_defaults', 'lives']);
   assert.equal((await api('DELETE', `${own}/lives`)).status, 403);
   assert.equal((await api('DELETE', `/users/${boss.me}/properties`)).status, 403);
+});
+
+test('saga:15 rights are judged by the path that is served: a user with a fragment in a target gives itself no roles', async () => {
+  const made = await rest(url)('POST', '/users/register', { username: 'climber', password: 'climber-password' });
+  const { _id: id, accessToken } = made.body;
+  for (const path of [
+    `/users/${id}/roles`,
+    `/users/${id}/roles#`,
+    `/users/${id}/roles#/x`,
+    `/users/${id}/role%73`,
+    `/users/${id}//roles`,
+  ]) {
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { 'access-token': accessToken, 'content-type': 'application/json' };
+      // `fetch` would leave the fragment out.
+      const sent = request(url, { path, method: 'PUT', headers }, (answer) => resolve(answer.resume().statusCode));
+      sent.on('error', reject).end('{"role":"Admin"}');
+    });
+    assert.ok(status !== undefined && status >= 400, `${path}: ${status}`);
+  }
+  assert.ok(!(await boss.api('GET', `/users/${id}`)).body.roles.includes('Admin'));
 });

@@ -28,7 +28,7 @@ export function answerCallers(options: CallersOptions): readonly Responder[] {
   return tables.flatMap((table) => {
     const only = { tenant: table.tenant };
     return [
-      bus.respond(runnerCall, (request) => callScript(options, table, request), { only }),
+      bus.respond(runnerCall, (request, { deadline }) => callScript(options, table, request, deadline), { only }),
       bus.respond(runnerRun, (request) => runNow(options, table, request), { only }),
     ];
   });
@@ -72,6 +72,7 @@ async function callScript(
   options: CallersOptions,
   table: RunnableTable,
   request: RequestOf<typeof runnerCall>,
+  until: number,
 ): Promise<Outcome<ReplyOf<typeof runnerCall>>> {
   const found = await find(options, table, request.script);
   if (!found.ok) return found;
@@ -90,7 +91,7 @@ async function callScript(
     ip: address,
   };
   const context = { request: { method, path } };
-  const { outcome, error } = await options.runs.start(wanted(found.value, call, [given], context, true, false));
+  const { outcome, error } = await options.runs.start({ ...wanted(found.value, call, [given], context, true, false), until });
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
   if (outcome.is !== 'returned' || outcome.response === undefined) {
     // The caller is anonymous: details are visible only to those who may read the runnable call.

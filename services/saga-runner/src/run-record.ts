@@ -4,6 +4,7 @@ import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { isObject } from '@polyedge/saga/elements';
 import type { RunRequest, RunResult } from './run.ts';
+import { storable, storableText } from './storable.ts';
 import { digestId } from './writing.ts';
 
 /** The text and values of a log line. */
@@ -12,13 +13,13 @@ export type LogLine = Pick<RunnableLog, 'message' | 'args'>;
 /** Times of a run in milliseconds since 1970, and what it used. */
 export type RunCost = Pick<RunnableCall, 'startedAt' | 'logCount' | 'cpuMs' | 'memoryBytes'>;
 
-/** Parses a log line of a script, as the sandbox wrote it; without values that are nested too deeply to be stored. */
+/** Parses a log line of a script, as the sandbox wrote it; without values and characters that cannot be stored. */
 export function lineOf(json: string): LogLine | undefined {
   const parsed = parseJson(json);
   const line = parsed.ok ? parsed.value : parsed.read;
   if (!isObject(line) || typeof line.message !== 'string') return undefined;
-  const args: Json[] = parsed.ok && Array.isArray(line.args) ? line.args.slice(0, 20) : [];
-  return { message: line.message.slice(0, 65_536), args };
+  const args: Json[] = parsed.ok && Array.isArray(line.args) ? line.args.slice(0, 20).map(storable) : [];
+  return { message: storableText(line.message.slice(0, 65_536)), args };
 }
 
 /** A log line as it was written. */
@@ -61,13 +62,13 @@ export function callRecord(
     id: call,
     runnableType: runnable.plural,
     runnable: runnable.id,
-    name: runnable.name.slice(0, 512),
+    name: storableText(runnable.name.slice(0, 512)),
     ...(version === undefined ? {} : { version }),
     ...(runnable.path === undefined ? {} : { path: runnable.path }),
     ...cost,
     finishedAt: Math.max(at, cost.startedAt),
     success: error === null,
-    error,
+    error: error === null ? null : { message: storableText(error.message), stack: storableText(error.stack) },
     context,
     creator: { type: runnable.plural, id: runnable.id },
     ...(parentCall === undefined ? {} : { parentCall }),

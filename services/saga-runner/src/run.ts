@@ -26,6 +26,8 @@ export interface RunRequest {
   readonly parentCall: string | undefined;
   readonly testData: boolean;
   readonly http: boolean;
+  /** When its caller stops waiting, on the clock of `performance.now()`: it is not started any more then. Default: never. */
+  readonly until?: number;
 }
 
 export interface RunResult {

@@ -114,8 +114,8 @@ export class RunnableTable {
     this.#chainTo = to;
     for (const [at, of] of keys.entries()) if (of.some((key) => this.#keys.has(key))) this.#touched = Math.max(this.#touched, from + at);
     this.#extend();
-    // Jobs must be known before anything fires.
-    if (this.#touched > this.#valid && this.#valid >= 0) void this.upTo(this.#touched);
+    // Jobs must be known before anything fires: also when the first read failed, and after a new epoch.
+    if (this.#touched > this.#valid || this.#valid < 0) void this.upTo(Math.max(0, this.#touched));
   }
 
   /** Seqs that changed no entry extend the table's validity once announced. */

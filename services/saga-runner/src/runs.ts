@@ -145,6 +145,12 @@ export class Runs {
   }
 
   #begin(run: Run): void {
+    const { until = Number.POSITIVE_INFINITY } = run.request;
+    if (performance.now() >= until) {
+      this.#queue.ended(run);
+      void this.#refuse(run.request, 'its caller stopped waiting before it could start', Date.now()).then(run.done);
+      return;
+    }
     const { limits, jobWallMs, pool } = this.#options;
     const wallMs = run.request.runnable.plural === 'jobs' ? jobWallMs : limits.wallMs;
     this.#running += 1;

@@ -47,6 +47,16 @@ test('saga:22 a message fires sent once, and outgoing and incoming once per reci
   assert.deepEqual(paths(change('saga/Message', message, { action: 'update' })), []);
 });
 
+test('saga:22 a signal written through another protocol fires with the time of its change if its own is none', () => {
+  const signal = { parent_type: 'user', parent_id: 'u1', name: 'round', value: 1 };
+  for (const at of [1e300, -1e16, 'soon', null, 2500.5]) {
+    const [fired] = triggersOf(change('saga/Signal', { ...signal, at }));
+    assert.ok(fired !== undefined, String(at));
+    const { created_at } = fired.context.signal as JsonObject;
+    assert.equal(created_at, at === 2500.5 ? '1970-01-01T00:00:02.500Z' : '1970-01-01T00:00:01.000Z', String(at));
+  }
+});
+
 test('saga:22 deleted, quiet and unrelated changes fire nothing', () => {
   const deleted = change('saga/Property', property);
   assert.deepEqual(triggersOf({ ...deleted, state: { ...deleted.state, deleted: true } }), []);

@@ -24,6 +24,9 @@ export interface Trigger {
   readonly testData: boolean;
 }
 
+/** The largest time that a date can have, in milliseconds. */
+const LATEST = 8.64e15;
+
 /** All triggers of a change; scripts are then looked up by path. */
 export function triggersOf(change: FullChange): readonly Trigger[] {
   const { state, type, action, origin } = change;
@@ -81,7 +84,8 @@ function ofSignal({ attributes, modified }: Element): readonly Trigger[] {
     value: value ?? null,
     creator: { type: textOr(creator.type, 'rest'), ...(typeof creator.id === 'string' ? { id: creator.id } : {}) },
     ...(typeof runnable_call_id === 'string' ? { runnableCall: runnable_call_id } : {}),
-    at: typeof at === 'number' ? at : modified.on,
+    // Other protocols may have written it.
+    at: typeof at === 'number' && Math.abs(at) <= LATEST ? Math.floor(at) : modified.on,
   });
   return [
     {

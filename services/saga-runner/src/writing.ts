@@ -10,7 +10,7 @@ import { type WriteOutcome, Writes } from '@polyedge/edge-kit/driver/writes';
 import type { Wheel } from '@polyedge/edge-kit/wheel';
 import type { Bus } from '@polyedge/service-kit/bus';
 
-/** Concurrent write messages. All writes of a run use the same lane, so they keep their order. */
+/** Concurrent write messages of an organization. All writes of a run use the same lane, so they keep their order. */
 const LANES = 4;
 const DAY_MS = 86_400_000;
 export const APP = 'saga-runner';
@@ -24,39 +24,52 @@ export interface WriteLane {
   readonly record?: boolean;
 }
 
+interface Lanes {
+  readonly writes: readonly Writes[];
+  /**
+   * Records have their own, so that scripts with many log lines do not delay others' writes. All share it, because nothing waits for a
+   * single record, and they are sent together.
+   */
+  readonly records: Writes;
+}
+
 export class Writing {
   readonly #bus: Bus;
-  readonly #lanes: readonly Writes[];
-  /**
-   * Records use separate lanes, so that scripts with many log lines do not delay others' writes. Those of an organization share a lane,
-   * because nothing waits for a single record, and they are sent together.
-   */
-  readonly #records: readonly Writes[];
+  readonly #wheel: Wheel;
+  /** By organization: a write whose outcome is unknown is repeated for up to a minute, and only its own organization waits for it. */
+  readonly #lanes = new Map<string, Lanes>();
   readonly #waiting = new Map<string, (outcome: WriteOutcome) => void>();
   #count = 0;
 
   constructor(bus: Bus, wheel: Wheel) {
     this.#bus = bus;
-    const answer = (outcome: WriteOutcome): void => {
-      const resolve = this.#waiting.get(outcome.write.id);
-      this.#waiting.delete(outcome.write.id);
-      resolve?.(outcome);
-    };
-    const lanes = (): readonly Writes[] => Array.from({ length: LANES }, () => new Writes(bus, wheel, answer));
-    this.#lanes = lanes();
-    this.#records = lanes();
+    this.#wheel = wheel;
   }
 
-  /** Writes of the same lane keep their order; records have separate lanes. */
+  /** Writes of the same lane keep their order; records have a separate one. */
   write(to: WriteLane, request: MutationRequest): Promise<Outcome<MutationResult>> {
     const { tenant, scope: defaultScope, lane, record = false } = to;
     this.#count += 1;
     const id = String(this.#count);
     return new Promise((resolve) => {
       this.#waiting.set(id, ({ outcome }) => resolve(outcome));
-      const writes = record ? this.#records[laneOf(tenant)] : this.#lanes[laneOf(lane)];
-      writes?.add({ id, tenant, defaultScope, request, own: 'any' });
+      const { writes, records } = this.#lanesOf(tenant);
+      (record ? records : writes[laneOf(lane)])?.add({ id, tenant, defaultScope, request, own: 'any' });
     });
+  }
+
+  #lanesOf(tenant: string): Lanes {
+    const known = this.#lanes.get(tenant);
+    if (known !== undefined) return known;
+    const answer = (outcome: WriteOutcome): void => {
+      const resolve = this.#waiting.get(outcome.write.id);
+      this.#waiting.delete(outcome.write.id);
+      resolve?.(outcome);
+    };
+    const lane = (): Writes => new Writes(this.#bus, this.#wheel, answer);
+    const lanes = { writes: Array.from({ length: LANES }, lane), records: lane() };
+    this.#lanes.set(tenant, lanes);
+    return lanes;
   }
 
   /**

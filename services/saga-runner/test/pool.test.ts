@@ -36,3 +36,31 @@ test('saga:22 a run that is alone finds a process that waits, and another one is
   assert.deepEqual(await alone('return;'), { is: 'returned' });
   assert.deepEqual([pool.stats.started, pool.size], [4, 2]);
 });
+
+/** What an expression is in a run, by way of JSON. */
+async function resultOf(expression: string): Promise<unknown> {
+  const ended = await alone(`throw new Error(JSON.stringify(${expression}));`);
+  assert.ok(typeof ended === 'object' && ended.is === 'threw', JSON.stringify(ended));
+  return JSON.parse(ended.message);
+}
+
+test('saga:23 parts of bytes are decoded as parts, and a query keeps its order and its URL', async () => {
+  const cases: readonly (readonly [string, unknown])[] = [
+    ['new TextDecoder().decode(new TextEncoder().encode("hello").subarray(1, 3))', 'el'],
+    ['new TextDecoder().decode(new DataView(new TextEncoder().encode("hello").buffer, 3))', 'lo'],
+    ['new TextDecoder().decode(new Uint8Array([239, 187, 191, 104]))', 'h'],
+    ['Buffer.from("hello").toString("utf8", 1, 3)', 'el'],
+    ['Buffer.from("hello").toString("latin1", 3)', 'lo'],
+    ['Buffer.from("hello").toString()', 'hello'],
+    ['Buffer.from(Buffer.from("hello").buffer, 1, 3).toString()', 'ell'],
+    [
+      '(() => { const query = new URLSearchParams("a=1&b=2&a=3"); query.set("a", "4"); query.set("c", "5"); return String(query); })()',
+      'a=4&b=2&c=5',
+    ],
+    [
+      '(() => { const url = new URL("http://a/?b=1"); url.searchParams.set("b", "x".repeat(9000)); return url.href.slice(0, 9); })()',
+      'http://a/',
+    ],
+  ];
+  for (const [expression, value] of cases) assert.deepEqual(await resultOf(expression), value, expression);
+});

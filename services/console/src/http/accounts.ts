@@ -58,6 +58,7 @@ export async function createAccount({ bus, log }: Options, who: Principal, body:
   if (typeof username !== 'string' || username === '') return failed('invalid', 'a user name is needed');
   const { roles = {}, ...rest } = fields.value;
   if (outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
+  if (seesMore(rest.scopes, who)) return failed('not-allowed', FOREIGN_SCOPES);
   const request = { username, roles, by: who.account, address, ...rest };
   const made = await bus.request(accountsCreate, accountsCreate.subject({ tenant: who.tenant }), request, timeout);
   if (!made.ok) return made;
@@ -75,8 +76,9 @@ export async function updateAccount(
 ): Promise<Outcome<unknown>> {
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
-  const { roles } = fields.value;
+  const { roles, scopes } = fields.value;
   if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
+  if (seesMore(scopes, who)) return failed('not-allowed', FOREIGN_SCOPES);
   const { disabled, version } = objectOf(body);
   const change = { id, by: who.account, address, ...fields.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
   const changed = await untilUnchanged(async () => {
@@ -130,15 +132,18 @@ export async function removeKeys({ bus, log }: Options, who: Principal, id: stri
 }
 
 /**
- * Returns the account, if the caller has all of its roles: otherwise an administrator of this page could become the administrator of a
- * protocol.
+ * Returns the account, if the caller has all of its roles and data scopes: otherwise an administrator of this page could become the
+ * administrator of a protocol, or read everything.
  */
 async function manageable(bus: Bus, who: Principal, id: string): Promise<Outcome<Account>> {
   const found = await bus.request(accountsGet, accountsGet.subject({ tenant: who.tenant }), { ids: [id] }, timeout);
   if (!found.ok) return found;
   const account = found.value.accounts[0];
   if (account === undefined) return failed('not-found', 'there is no such account');
-  return outranks(account.roles, who) ? failed('not-allowed', 'the account has roles that you do not have') : { ok: true, value: account };
+  if (outranks(account.roles, who)) return failed('not-allowed', 'the account has roles that you do not have');
+  return seesMore(account.scopes, who)
+    ? failed('not-allowed', 'the account has data scopes that you do not have')
+    : { ok: true, value: account };
 }
 
 /**
@@ -150,6 +155,14 @@ const outranks = (roles: Principal['roles'], who: Principal): boolean =>
     const own = Object.hasOwn(who.roles, protocol) ? (who.roles[protocol] ?? []) : [];
     return protocol !== HERE && !own.some((role) => role.toLowerCase() === 'admin') && names.some((role) => !own.includes(role));
   });
+
+const FOREIGN_SCOPES = 'you can only assign data scopes that you have';
+
+/** Whether some of the data scopes are not the caller's. Administrators of HIRO, whose scopes they are, may assign all. */
+const seesMore = (scopes: readonly string[] = [], who: Principal): boolean =>
+  who.roles.hiro?.some((role) => role.toLowerCase() === 'admin') !== true &&
+  !who.scopes.includes('*') &&
+  scopes.some((scope) => scope !== who.defaultScope && !who.scopes.includes(scope));
 
 const shown = ({ id, version, username, roles, defaultScope, scopes, disabled }: Account) => ({
   id,

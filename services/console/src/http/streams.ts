@@ -43,6 +43,8 @@ export class Streams {
     if (this.#open.size >= this.#options.max) return sendFailure(reply, { code: 'busy', detail: 'too many live pages' });
     const { raw } = reply;
     reply.hijack();
+    // It has left while its session was checked: nothing would end the stream.
+    if (raw.closed) return reply;
     raw.writeHead(200, {
       ...Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)])),
       'content-type': 'text/event-stream; charset=utf-8',

@@ -7,7 +7,7 @@ import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf,
 import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
-import { isTimezone, problemOfSchedule } from './schedules.ts';
+import { isTimezone, nextRunOf, problemOfSchedule } from './schedules.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
 
@@ -41,7 +41,7 @@ export function runnableRoutes(routes: Routes, store: Store): void {
       if (!checked.ok) return refused(checked.error);
       if (await hasOtherOn(store, request, checked.value)) return refused(PATH_TAKEN);
       const id = request.caller.newId();
-      const attributes = { ...checked.value, version: 1 };
+      const attributes = { ...checked.value, ...dueOf(plural, checked.value, {}), version: 1 };
       const made = await store.write(request.who, 'create', [
         { op: 'create', type, id, attributes, unique: [REQUEST_PATH] },
         versionOf(plural, id, attributes, request),
@@ -161,7 +161,11 @@ async function save(
   before: Element,
   given: Readonly<Record<string, Json>>,
 ): Promise<Reply> {
-  const set = plural === 'scripts' && typeof given.path === 'string' ? { ...given, ...requestPathOf(given.path) } : given;
+  const set = {
+    ...given,
+    ...(plural === 'scripts' && typeof given.path === 'string' ? requestPathOf(given.path) : {}),
+    ...dueOf(plural, given, before.attributes),
+  };
   if (await hasOtherOn(store, request, set, before.id)) return refused(PATH_TAKEN);
   const { code } = KINDS[plural];
   const changed = code.some((name) => set[name] !== undefined && set[name] !== before.attributes[name]);
@@ -185,6 +189,16 @@ async function save(
   }
   const [element] = written.value.operations[0]?.elements ?? [];
   return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
+}
+
+/** When a job is due next, if a change determines it. */
+function dueOf(
+  plural: Plural,
+  set: Readonly<Record<string, Json>>,
+  before: Readonly<Record<string, Json>>,
+): Readonly<Record<string, Json>> {
+  const changes = ['schedule', 'timezone', 'enabled'].some((name) => set[name] !== undefined && set[name] !== before[name]);
+  return plural === 'jobs' && changes ? { next_run_at: nextRunOf({ ...before, ...set }, Date.now()) } : {};
 }
 
 function versionOf(plural: Plural, runnable: string, attributes: Readonly<Record<string, Json>>, request: Request): Operation {
@@ -228,7 +242,8 @@ function attributesOf(plural: Plural, body: unknown, before: Element | undefined
       value.timezone = timezone;
     }
     const zone = value.timezone ?? before?.attributes.timezone;
-    if (schedule !== undefined && schedule !== null) {
+    if (schedule === null) value.schedule = null;
+    else if (schedule !== undefined) {
       const problem = problemOfSchedule(schedule, isTimezone(zone) ? zone : undefined);
       if (problem !== undefined) return bad('schedule', problem);
       value.schedule = schedule;

@@ -1,7 +1,9 @@
 /** When jobs run (Saga protocol page, 6.6): cron fields in a time zone, or `every <n> s|m|h`. */
+import type { JsonObject } from '@polyedge/query/json';
 import { Cron } from 'croner';
 
 const EVERY = /^every\s+(\d{1,6})\s*(s|m|h)$/;
+const UNIT: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
 const FIELDS = /^(\S+\s+){4,5}\S+$/;
 const MAX_CHARACTERS = 128;
 
@@ -16,6 +18,20 @@ export function problemOfSchedule(schedule: unknown, timezone: string | undefine
     return next === null ? 'names a time that never comes' : undefined;
   } catch {
     return 'has a field that is not one of cron';
+  }
+}
+
+/** When a job is due next after a time in milliseconds since 1970, as ISO 8601; null if never. A runner updates it at every tick. */
+export function nextRunOf({ schedule, timezone, enabled }: JsonObject, after: number): string | null {
+  if (typeof schedule !== 'string' || enabled === false) return null;
+  const [, count, unit = ''] = EVERY.exec(schedule) ?? [];
+  const step = Number(count) * (UNIT[unit] ?? 0);
+  if (step > 0) return new Date((Math.floor(after / step) + 1) * step).toISOString();
+  try {
+    const cron = new Cron(schedule, { paused: true, timezone: isTimezone(timezone) ? timezone : 'UTC' });
+    return cron.nextRun(new Date(after))?.toISOString() ?? null;
+  } catch {
+    return null;
   }
 }
 

@@ -116,9 +116,10 @@ globalThis.__part((internals) => {
     return found;
   };
   class Buffer extends Uint8Array {
-    static from(value, encoding) {
+    static from(value, encoding, length) {
       if (typeof value === 'string') return new Buffer(encodingOf(encoding)[0](value));
-      if (value instanceof ArrayBuffer) return new Buffer(value);
+      // For the memory of other bytes, the second one is where they begin in it.
+      if (value instanceof ArrayBuffer) return new Buffer(value, encoding, length);
       return new Buffer(Uint8Array.from(value?.type === 'Buffer' ? value.data : value));
     }
     static alloc(size, fill) {
@@ -139,8 +140,8 @@ globalThis.__part((internals) => {
       }
       return all;
     }
-    toString(encoding) {
-      return encodingOf(encoding)[1](this);
+    toString(encoding, start = 0, end = this.length) {
+      return encodingOf(encoding)[1](this.subarray(Math.max(0, start), Math.max(0, end)));
     }
     equals(other) {
       return this.length === other.length && this.every((byte, at) => byte === other[at]);
@@ -164,7 +165,7 @@ globalThis.__part((internals) => {
     'TextDecoder',
     class TextDecoder {
       decode(bytes) {
-        return bytes === undefined ? '' : fromUtf8(new Uint8Array(bytes.buffer ?? bytes));
+        return bytes === undefined ? '' : fromUtf8(bytesOf(bytes)).replace(/^\ufeff/, '');
       }
     },
   );
@@ -233,8 +234,10 @@ globalThis.__part((internals) => {
       this.#set([...this.#pairs, [String(name), String(value)]]);
     }
     set(name, value) {
+      const at = this.#pairs.findIndex(([known]) => known === name);
       const others = this.#pairs.filter(([known]) => known !== name);
-      this.#set([...others, [String(name), String(value)]]);
+      // The first of this name keeps its place.
+      this.#set(others.toSpliced(at === -1 ? others.length : at, 0, [String(name), String(value)]));
     }
     delete(name) {
       this.#set(this.#pairs.filter(([known]) => known !== name));
@@ -276,7 +279,7 @@ globalThis.__part((internals) => {
     }
     get searchParams() {
       this.#query ??= new URLSearchParams(this.search, (search) => {
-        this.#parts = ask('url-with', this.href, 'search', search);
+        this.#parts = ask('url-with', this.href, 'search', search) ?? this.#parts;
       });
       return this.#query;
     }

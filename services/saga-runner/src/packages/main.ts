@@ -2,26 +2,20 @@
  * Installs one npm package in its own process, without credentials: resolves and unpacks it with its dependencies, and bundles them to one
  * script for isolates. Code of the package runs only inside isolates; install scripts are ignored.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { bundle } from './bundle.ts';
 import { PackageRefused, type PackageRequest, unpack } from './unpack.ts';
 
-process.on('message', (asked: PackageRequest) => void work(asked));
+process.on('message', async (asked: PackageRequest & { readonly folder: string }) => {
+  // Not before the whole answer is written: the rest of one that the pipe cannot hold would be lost.
+  process.send?.(await work(asked, asked.folder), () => process.disconnect());
+});
 
-async function work(asked: PackageRequest): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'saga-package-'));
+async function work(asked: PackageRequest, folder: string): Promise<object> {
   try {
     const { name, manifest } = await unpack(asked, folder);
-    const code = await bundle(name, folder, asked.maxBundleBytes);
-    process.send?.({ ok: true, name, manifest, code });
+    return { ok: true, name, manifest, code: await bundle(name, folder, asked.maxBundleBytes) };
   } catch (error) {
-    const problem = error instanceof PackageRefused ? error.message : `it could not be installed: ${sentenceOf(error)}`;
-    process.send?.({ ok: false, problem });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    process.disconnect();
+    return { ok: false, problem: error instanceof PackageRefused ? error.message : `it could not be installed: ${sentenceOf(error)}` };
   }
 }
 

@@ -1,6 +1,9 @@
 /** npm packages of organizations: installs requested ones, and serves the bundles of installed ones (Saga protocol page, 5.10 and 6.7). */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CHUNK_BYTES, graphReadChunk, graphWriteChunk, type Operation } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -8,9 +11,11 @@ import type { Element } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { check, type Static, T } from '@polyedge/contracts/schema';
 import type { Json, JsonObject } from '@polyedge/query/json';
+import { parseJson } from '@polyedge/query/json-text';
 import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
+import { storableText } from '../storable.ts';
 import { APP, type Writing } from '../writing.ts';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -19,6 +24,10 @@ const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2
 /** Cached bundles; the least recently used is evicted. */
 const MAX_KEPT = 64;
 const MAX_MANIFEST = 16 * 1024;
+/** Levels; the store accepts some more. */
+const MAX_MANIFEST_DEPTH = 32;
+/** NUL and unpaired surrogates, as `JSON.stringify` writes them. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
 
 const Answer = T.Union([
   T.Object({
@@ -100,7 +109,7 @@ export class Packages {
   }
 
   #failed(tenant: string, element: Element, wanted: number, problem: string): Promise<void> {
-    return this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: problem }, true);
+    return this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: storableText(problem) }, true);
   }
 
   /** Only if no newer version is requested. */
@@ -148,14 +157,27 @@ export class Packages {
   }
 }
 
-/** The stored part of a package.json; one that is too long is marked. */
+/** The stored part of a package.json; one that is too long, or that the store would reject, is marked. */
 function shortened(manifest: Readonly<Record<string, unknown>>): Json {
   const text = JSON.stringify(manifest);
-  const { name = null, version = null } = manifest;
-  return JSON.parse(text.length <= MAX_MANIFEST ? text : JSON.stringify({ name, version, shortened: true }));
+  const parsed = text.length > MAX_MANIFEST || UNSTORABLE.test(text) ? undefined : parseJson(text, MAX_MANIFEST_DEPTH);
+  if (parsed?.ok === true) return parsed.value;
+  const { name, version } = manifest;
+  const textOf = (value: unknown): Json => (typeof value === 'string' ? storableText(value.slice(0, 256)) : null);
+  return { name: textOf(name), version: textOf(version), shortened: true };
 }
 
-function carryOut(asked: object): Promise<Answer> {
+/** @param asked without the folder in which it works, which is gone when this has resolved, also if the process was killed */
+async function carryOut(asked: object): Promise<Answer> {
+  const folder = await mkdtemp(join(tmpdir(), 'saga-package-'));
+  try {
+    return await install({ ...asked, folder });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function install(asked: object): Promise<Answer> {
   return new Promise((resolve) => {
     // Without our environment, because it unpacks untrusted content.
     const child = fork(program, [], { env: {}, stdio: 'ignore', execArgv: ['--max-old-space-size=512'] });
@@ -165,7 +187,8 @@ function carryOut(asked: object): Promise<Answer> {
       if (answerCheck.test(message)) answer = message;
     });
     child.on('error', () => resolve({ ok: false, problem: 'the process that installs could not be started' }));
-    child.on('exit', () => {
+    // Not `exit`, after which a part of its answer may still come.
+    child.on('close', () => {
       clearTimeout(late);
       resolve(answer ?? { ok: false, problem: 'it took too long or too much' });
     });

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
+import { done } from '@polyedge/contracts/errors';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import { LocalNetwork } from '@polyedge/service-kit/local-bus';
+import { silentLog } from '@polyedge/service-kit/log';
+import { noMetrics } from '@polyedge/service-kit/metrics';
+import { Api } from '../src/api/api.ts';
+import { Packages } from '../src/packages/packages.ts';
+import { Pool } from '../src/pool.ts';
+import { Records } from '../src/records.ts';
+import type { RunRequest } from '../src/run.ts';
+import type { Runnable } from '../src/runnable.ts';
+import { Runs } from '../src/runs.ts';
+import { Stats } from '../src/stats.ts';
+import { Writing } from '../src/writing.ts';
+
+const network = new LocalNetwork();
+const [bus, store] = [network.connect(), network.connect()];
+const stored: MutationOutcome = { ok: true, value: { first: 0, last: 0, operations: [] } };
+store.respond(graphMutate, async ({ requests }) => done({ epoch: 'e', outcomes: requests.map(() => stored) }));
+const writing = new Writing(bus, new Wheel(systemClock));
+const packages = new Packages({ bus, writing, log: silentLog, enabled: false, registry: undefined });
+const pool = new Pool({ shared: 1, alone: 1, perProcess: 2, onRoom: () => runs.pump(), onEnd: () => {}, bundle: () => undefined });
+const runs: Runs = new Runs({
+  api: new Api({ bus, writing, requestTimeoutMs: 1000, outward: { fetch: 'off', fetchHosts: undefined } }),
+  records: new Records(writing),
+  ...{ pool, packages, stats: new Stats(noMetrics()), log: silentLog, table: () => undefined },
+  limits: {
+    ...{ wallMs: 60_000, cpuMs: 30_000, memoryMb: 32, logLines: 1, logBytes: 65_536 },
+    ...{ calls: 10, callsPerSecond: 10, resultBytes: 65_536 },
+  },
+  ...{ jobWallMs: 60_000, chains: { depth: 2, runs: 10, perMs: 1000 }, perTenant: 1, perRunnable: 1, maxFired: 2 },
+});
+after(() => pool.close());
+
+const runnable: Runnable = {
+  ...{ plural: 'scripts', tenant: 't', id: 's1', name: 'one', path: '/requests/x', body: 'return "done";', enabled: true, logging: false },
+  ...{ schedule: undefined, timezone: 'UTC', version: 1, seq: 1, created: 1, scope: 's' },
+};
+const wanted = (call: string, until: number): RunRequest => ({
+  ...{ runnable, call, seed: call, at: 1, parameters: [{ name: '0', value: {} }], context: {}, orderKey: undefined, property: undefined },
+  ...{ depth: 1, chain: call, parentCall: undefined, testData: false, http: true, until },
+});
+
+test('saga:32 a call of an HTTP script is not carried out when its caller has stopped waiting, and the next one is', async () => {
+  const [late, timely] = await Promise.all([
+    runs.start(wanted('c1', performance.now())),
+    runs.start(wanted('c2', Number.POSITIVE_INFINITY)),
+  ]);
+  assert.deepEqual(late.outcome, { is: 'refused', problem: 'its caller stopped waiting before it could start' });
+  assert.equal(timely.outcome.is, 'returned');
+  assert.deepEqual([runs.waiting, runs.running, runs.stats.refused, runs.stats.succeeded], [0, 0, 1, 1]);
+});
