@@ -204,7 +204,8 @@ export class Judge {
     this.#epochBeganAt = this.#time.now;
     // As it is done with the epoch: owners of the other history may have stored something since it ended.
     this.#positions.restore(this.#database.seq);
-    this.#published = Math.min(this.#published, this.#database.seq);
+    // Nobody begins in it before what is there now.
+    this.#published = this.#database.seq;
   }
 
   // ---- consumer groups
