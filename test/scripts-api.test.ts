@@ -38,6 +38,21 @@ test('saga:32 an HTTP script is called with method, query, headers and body, and
   assert.equal((await ask({ method: 'GET' }, '/requests/long')).status, 500);
 });
 
+test('saga:32 an HTTP script gets a body by its media type, however that is written, and its answer arrives without headers of the connection', async () => {
+  await script('/requests/typed', 'return response.set("trailer", "x-end").set("te", "trailers").set("x-kept", "1").json(request.body);');
+  const ask = async (type: string, body: string) =>
+    fetch(`${url}/requests/typed`, { method: 'POST', headers: { 'access-token': boss.token, 'content-type': type }, body });
+  for (const [type, body, value] of [
+    ['Application/JSON; Charset=utf-8', '{"a":[1]}', { a: [1] }],
+    ['APPLICATION/X-WWW-FORM-URLENCODED', 'a=1&b=%20', { a: '1', b: ' ' }],
+    ['text/plain', '{"a":1}', '{"a":1}'],
+  ] as const) {
+    const answer = await ask(type, body);
+    assert.deepEqual([answer.status, answer.headers.get('x-kept'), answer.headers.get('trailer')], [200, '1', null], type);
+    assert.deepEqual(await answer.json(), value, type);
+  }
+});
+
 test('saga:23 the JavaScript API: operators, options, finding, bots, and fetch', async () => {
   const bot = await makeBot({ name: 'finder' });
   const client = await admin();

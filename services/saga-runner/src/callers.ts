@@ -111,7 +111,7 @@ function failureAnswer(body: object) {
 /** The `body` passed to a script: text that is not JSON, or is nested too deeply, stays text. */
 function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly<Record<string, string>>): Json {
   if (encoding === 'base64' || body === '') return body === '' ? null : body;
-  const type = headers['content-type'] ?? '';
+  const type = (headers['content-type'] ?? '').toLowerCase();
   if (type.startsWith('application/x-www-form-urlencoded')) return Object.fromEntries(new URLSearchParams(body));
   if (!type.includes('json')) return body;
   const parsed = parseJson(body);

@@ -67,6 +67,8 @@ export class Runs {
   /** Resolves when a run has started. */
   #begun: PromiseWithResolvers<void> | undefined;
   #running = 0;
+  /** Runs that have ended and are not recorded yet. */
+  #finishing = 0;
   #pumping = false;
   #stopped = false;
 
@@ -138,10 +140,10 @@ export class Runs {
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
   }
 
-  /** Starts no more runs; resolves when none is running. */
+  /** Starts no more runs; resolves when none is running, and all that have ended are recorded. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#running + this.#finishing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   #begin(run: Run): void {
@@ -307,6 +309,7 @@ export class Runs {
 
   /** Its place is free now, its key when its calls are answered: a write that is still tried would come after those of the next run. */
   #left(run: Run): void {
+    this.#finishing += 1;
     this.#queue.ended(run);
     this.#rest();
     void Promise.all(run.calling).then(() => {
@@ -317,8 +320,12 @@ export class Runs {
 
   #rest(): void {
     this.#running -= 1;
-    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    this.#tellIdle();
     this.pump();
+  }
+
+  #tellIdle(): void {
+    if (this.#running + this.#finishing === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** Waits for everything that the run has sent, because a call is recorded after its logs. */
@@ -331,6 +338,8 @@ export class Runs {
       this.#options.log.error('a runnable call is lost', { id: run.request.call, err: error });
     }
     run.done(result);
+    this.#finishing -= 1;
+    this.#tellIdle();
   }
 
   async #refuse(wanted: RunRequest, problem: string, now: number): Promise<RunResult> {

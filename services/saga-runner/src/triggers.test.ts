@@ -49,7 +49,7 @@ test('saga:22 a message fires sent once, and outgoing and incoming once per reci
 
 test('saga:22 a signal written through another protocol fires with the time of its change if its own is none', () => {
   const signal = { parent_type: 'user', parent_id: 'u1', name: 'round', value: 1 };
-  for (const at of [1e300, -1e16, 'soon', null, 2500.5]) {
+  for (const at of [9e15, -9e15, 'soon', null, 2500.5]) {
     const [fired] = triggersOf(change('saga/Signal', { ...signal, at }));
     assert.ok(fired !== undefined, String(at));
     const { created_at } = fired.context.signal as JsonObject;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done } from '@polyedge/contracts/errors';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
@@ -19,7 +20,15 @@ import { Writing } from '../src/writing.ts';
 const network = new LocalNetwork();
 const [bus, store] = [network.connect(), network.connect()];
 const stored: MutationOutcome = { ok: true, value: { first: 0, last: 0, operations: [] } };
-store.respond(graphMutate, async ({ requests }) => done({ epoch: 'e', outcomes: requests.map(() => stored) }));
+/** Ids of stored records. */
+const records: string[] = [];
+store.respond(graphMutate, async ({ requests }) => {
+  // Takes longer than everything that does not wait for it.
+  for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+  for (const { operations } of requests)
+    for (const operation of operations) if (operation.op === 'create') records.push(operation.id ?? '');
+  return done({ epoch: 'e', outcomes: requests.map(() => stored) });
+});
 const writing = new Writing(bus, new Wheel(systemClock));
 const packages = new Packages({ bus, writing, log: silentLog, enabled: false, registry: undefined });
 const pool = new Pool({ shared: 1, alone: 1, perProcess: 2, onRoom: () => runs.pump(), onEnd: () => {}, bundle: () => undefined });
@@ -52,4 +61,11 @@ test('saga:32 a call of an HTTP script is not carried out when its caller has st
   assert.deepEqual(late.outcome, { is: 'refused', problem: 'its caller stopped waiting before it could start' });
   assert.equal(timely.outcome.is, 'returned');
   assert.deepEqual([runs.waiting, runs.running, runs.stats.refused, runs.stats.succeeded], [0, 0, 1, 1]);
+});
+
+test('saga:24 a runner that ends records the runs that have ended', async () => {
+  void runs.start(wanted('c3', Number.POSITIVE_INFINITY));
+  while (runs.running === 0) await setImmediate();
+  await runs.stop();
+  assert.ok(records.includes('c3'));
 });

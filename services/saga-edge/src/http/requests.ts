@@ -21,7 +21,8 @@ export interface RunnerHttp {
 const TIMEOUT_MS = 45_000;
 const MAX_ARGS = 8;
 /** Headers that scripts neither receive nor set. */
-const HIDDEN = /^(authorization|access-token|cookie|connection|content-length|transfer-encoding|keep-alive|upgrade|set-cookie)$/i;
+const HIDDEN =
+  /^(authorization|access-token|cookie|connection|content-length|transfer-encoding|trailer|te|keep-alive|upgrade|set-cookie)$/i;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 
 /** `POST /scripts/:id/run`, `POST /jobs/:id/run`: answered once started. */
