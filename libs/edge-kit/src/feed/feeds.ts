@@ -7,6 +7,7 @@ import type { Interest } from '@polyedge/contracts/interest';
 import { MAIN } from '@polyedge/contracts/journal';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { processSurroundings } from '@polyedge/service-kit/surroundings';
+import { Arrivals } from './arrivals.ts';
 import { type FeedOptions, type LiveFeed, openFeed } from './feed.ts';
 import type { Feed, Watch, WatchHandler } from './watch.ts';
 
@@ -31,16 +32,16 @@ class JournalFeeds implements Feeds {
   /** Feeds that had no watch at the last sweep. */
   readonly #unwatched = new Set<string>();
   readonly #ends: (() => void)[] = [];
+  readonly #arrivals: Arrivals;
   #isClosed = false;
 
   constructor(options: FeedOptions) {
     this.#options = options;
+    const { every, after } = options.surroundings ?? processSurroundings;
+    this.#arrivals = new Arrivals(after);
     this.#of(MAIN);
-    const moved = options.bus.placements?.onMoved((tenants) => {
-      for (const feed of this.#feeds.values()) feed.moved(tenants);
-    });
+    const moved = options.bus.placements?.onMoved((tenants) => this.#moved(tenants));
     if (moved === undefined) return;
-    const { every } = options.surroundings ?? processSurroundings;
     this.#ends.push(
       () => moved.unsubscribe(),
       every(LINGER_MS, () => this.#closeUnwatched()),
@@ -52,7 +53,7 @@ class JournalFeeds implements Feeds {
   }
 
   watch(interest: Interest, handler: WatchHandler): Watch {
-    return this.#of(this.#journalOf(interest.tenant)).watch(interest, handler);
+    return this.#arrivals.watch(interest, handler) ?? this.#of(this.#journalOf(interest.tenant)).watch(interest, handler);
   }
 
   whenDelivered(tenant: string, epoch: string, seq: number, timeoutMs: number, callback: (reached: boolean) => void): Watch {
@@ -66,8 +67,17 @@ class JournalFeeds implements Feeds {
   close(): void {
     this.#isClosed = true;
     for (const end of this.#ends) end();
+    this.#arrivals.close();
     for (const feed of this.#feeds.values()) feed.close();
     this.#feeds.clear();
+  }
+
+  #moved(tenants: ReadonlySet<string>): void {
+    for (const tenant of tenants) {
+      const journal = this.#journalOf(tenant);
+      this.#arrivals.moved(tenant, this.#feeds.get(journal), busOf(this.#options.bus, journal));
+    }
+    for (const feed of this.#feeds.values()) feed.moved(tenants);
   }
 
   #journalOf(tenant: string): string {
@@ -89,7 +99,7 @@ class JournalFeeds implements Feeds {
   /** Keeps the last feed: with a single journal, no client waits for its feed to determine its position. */
   #closeUnwatched(): void {
     for (const [journal, feed] of [...this.#feeds]) {
-      if (feed.stats.watches > 0) this.#unwatched.delete(journal);
+      if (feed.stats.watches > 0 || this.#arrivals.awaits(feed)) this.#unwatched.delete(journal);
       else if (!this.#unwatched.has(journal)) this.#unwatched.add(journal);
       else if (this.#feeds.size > 1) {
         this.#unwatched.delete(journal);
