@@ -14,7 +14,7 @@ import type { Api } from './api/api.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
-import { type Parameter, type Trigger, triggersOf } from './triggers.ts';
+import { mayFire, type Parameter, type Trigger, triggersOf } from './triggers.ts';
 import { digestId } from './writing.ts';
 
 const PACKAGE = 'saga/NpmPackage';
@@ -54,10 +54,7 @@ export class JournalTriggers implements MemberHandler {
 
   batch(changes: readonly FullChange[], ack: () => void): void {
     const membership = this.#membership;
-    const handled = changes.flatMap((change) => {
-      const triggers = triggersOf(change);
-      return triggers.length === 0 && change.type !== PACKAGE ? [] : [this.#handle(change, triggers, membership)];
-    });
+    const handled = changes.flatMap((change) => (this.#firesNothing(change) ? [] : [this.#handle(change, membership)]));
     void Promise.all(handled).then((all) => {
       if (all.every((done) => done)) ack();
     });
@@ -80,12 +77,24 @@ export class JournalTriggers implements MemberHandler {
     this.#membership = groups.join({ tenant: table.tenant, name: GROUP, start: 'largest' }, this);
   }
 
+  /** Known without waiting: most changes fire nothing, among them the runner's own records. */
+  #firesNothing(change: FullChange): boolean {
+    const { table } = this.#options;
+    if (change.type === PACKAGE) return false;
+    if (!mayFire(change)) return true;
+    return table.contains(change.seq) && this.#triggersOf(change).length === 0;
+  }
+
+  #triggersOf(change: FullChange): readonly Trigger[] {
+    return triggersOf(change, (path) => this.#options.table.scriptsAt(path).length > 0);
+  }
+
   /** Resolves when everything that a change fired has ended: to false if it is left to the next owner. */
-  async #handle(change: FullChange, triggers: readonly Trigger[], membership: Membership | undefined): Promise<boolean> {
+  async #handle(change: FullChange, membership: Membership | undefined): Promise<boolean> {
     const fired: Promise<unknown>[] = [];
     if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
     const before = this.#latest.get(change.id) ?? Promise.resolve();
-    const begun = before.then(() => this.#fire(change, triggers, membership, fired));
+    const begun = before.then(() => this.#fire(change, membership, fired));
     this.#latest.set(change.id, begun);
     const isBegun = await begun;
     if (this.#latest.get(change.id) === begun) this.#latest.delete(change.id);
@@ -94,22 +103,16 @@ export class JournalTriggers implements MemberHandler {
     return true;
   }
 
-  async #fire(
-    change: FullChange,
-    triggers: readonly Trigger[],
-    membership: Membership | undefined,
-    fired: Promise<unknown>[],
-  ): Promise<boolean> {
+  async #fire(change: FullChange, membership: Membership | undefined, fired: Promise<unknown>[]): Promise<boolean> {
     const { table, runs } = this.#options;
     // Unacknowledged changes go to the next owner, and must not start here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
     if (!isOurs()) return false;
     for (let known = await table.upTo(change.seq); !known.ok && isOurs(); known = await table.upTo(change.seq)) await pause();
     const inlineParent = markOf(change.origin)?.inlineParent === true;
-    for (const found of triggers) {
-      const scripts = table.scriptsAt(found.path);
-      const trigger = inlineParent && scripts.length > 0 ? await this.#withParents(found, isOurs) : found;
-      for (const runnable of scripts) {
+    for (const found of this.#triggersOf(change)) {
+      const trigger = inlineParent ? await this.#withParents(found, isOurs) : found;
+      for (const runnable of table.scriptsAt(trigger.path)) {
         this.#heldBack += 1;
         for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
         this.#heldBack -= 1;

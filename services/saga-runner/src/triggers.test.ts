@@ -4,7 +4,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { JsonObject } from '@polyedge/query/json';
 import { markOf, markText } from '@polyedge/saga/run-mark';
 import { Chains } from './chains.ts';
-import { triggersOf } from './triggers.ts';
+import { mayFire, triggersOf } from './triggers.ts';
 
 const stamp = { on: 1000, by: 'someone', app: 'saga' };
 
@@ -45,6 +45,20 @@ test('saga:22 a message fires sent once, and outgoing and incoming once per reci
   ]);
   assert.deepEqual(paths(change('saga/Message', { ...message, user_ids: ['u1'], bot_ids: [] })), ['/users/messages/sent']);
   assert.deepEqual(paths(change('saga/Message', message, { action: 'update' })), []);
+});
+
+test('saga:22 only paths with scripts are fired, and of a change whose type fires nothing no more than the type is read', () => {
+  const message = { sender_type: 'User', sender_id: 'u1', user_ids: ['u2'], bot_ids: ['b1'], body: 'x' };
+  const firedOf = (of: FullChange, path: string) => triggersOf(of, (asked) => asked === path).map((one) => one.path);
+  assert.deepEqual(firedOf(change('saga/Message', message), '/bots/messages/incoming'), ['/bots/messages/incoming']);
+  assert.deepEqual(firedOf(change('saga/Property', property), '/users/properties/score'), ['/users/properties/score']);
+  assert.deepEqual(firedOf(change('saga/Property', property), '/users/properties/other'), []);
+  assert.deepEqual(firedOf(change('saga/User', {}), '/users/events/create'), ['/users/events/create']);
+  assert.deepEqual(firedOf(change('saga/User', {}), '/users/messages/sent'), []);
+  assert.equal(mayFire(change('saga/Property', property)), true);
+  const record = Object.defineProperty(change('saga/RunnableCall', {}), 'state', { get: () => assert.fail('it was parsed') });
+  assert.equal(mayFire(record), false);
+  assert.deepEqual(triggersOf(record), []);
 });
 
 test('saga:22 deleted, quiet and unrelated changes fire nothing', () => {
