@@ -297,9 +297,9 @@ function outcomeOf(result: unknown, file: string): RunOutcome {
   return threw(error?.name ?? 'Error', error?.message ?? '', error?.stack ?? '', file);
 }
 
-/** Only lines of the runnable itself: others are not the author's, and do not help. */
+/** Only lines of the runnable itself: others are not the author's, and do not help. The call that starts it has the file, but no line. */
 function threw(name: string, message: string, stack: string, file: string): RunOutcome {
-  const own = stack.split('\n').filter((line) => line.includes(file));
+  const own = stack.split('\n').filter((line) => line.includes(`${file}:`));
   const bounded = (text: string): string => text.slice(0, 16_000);
   return {
     is: 'threw',
