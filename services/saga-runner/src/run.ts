@@ -53,6 +53,7 @@ export class Run implements Queued, Placed {
   crashes = 0;
   alone = true;
   suspect = false;
+  memoryBytes = 0;
 
   constructor(wanted: RunRequest, calls: number, done: (result: RunResult) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;

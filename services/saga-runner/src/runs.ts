@@ -130,9 +130,10 @@ export class Runs {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
-      const { alone, suspect } = this.#conducts.of(keyOf(run.request.runnable));
+      const { alone, suspect, memoryBytes } = this.#conducts.of(keyOf(run.request.runnable));
       run.alone = run.crashes > 0 || alone;
       run.suspect = suspect;
+      run.memoryBytes = memoryBytes;
       return pool.hasRoom(run);
     };
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
@@ -260,7 +261,7 @@ export class Runs {
   }
 
   async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Pick<Ended, 'outcome' | 'cpuMs' | 'memoryBytes'>): Promise<void> {
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs, memoryBytes }, Date.now());
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
     else this.stats.broke += 1;
@@ -277,7 +278,7 @@ export class Runs {
       this.#again(run, 0);
       return;
     }
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0 }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0, memoryBytes: 0 }, Date.now());
     this.stats.broke += 1;
     this.#left(run);
     const message = `the process of the run ended: ${reason}`;
