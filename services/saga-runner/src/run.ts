@@ -47,6 +47,8 @@ export class Run implements Queued, Placed {
   readonly calling = new Set<Promise<unknown>>();
   /** Its records that are not stored yet, and its `fetch` calls, for which the next run does not wait. */
   readonly outstanding = new Set<Promise<unknown>>();
+  /** A call of the API failed: repeated, it could succeed. */
+  callFailed = false;
   version: Promise<string | undefined> | undefined;
   startedAt = 0;
   logCount = 0;
