@@ -81,6 +81,34 @@ test('saga:22 the writes of runs for one parent are in the order of the runs, al
   assert.deepEqual(await written(), values);
 });
 
+test('saga:22 a run that may have left something undone is recorded before the next one for its parent writes', async () => {
+  const bot = await makeBot();
+  const throws = await script(
+    '/bots/properties/unclean',
+    'await BotProperty.add("began", property.value, property.parent_id); throw new Error("x");',
+  );
+  const caught = await script(
+    '/bots/properties/unclean',
+    `await BotProperty.add("tried", property.value, property.parent_id);
+    await BotProperty.remove("missing", property.parent_id).catch(() => {});`,
+  );
+  await boss.send('/bots/join', bot);
+  const values = Array.from({ length: 50 }, (_, at) => at);
+  for (const value of values) await boss.send('/bots/properties', { name: 'unclean', parent_id: bot, value });
+  await until('all have ended', () => callsOf(throws).length + callsOf(caught).length === 2 * values.length);
+  // One socket receives everything in the order of its commits.
+  const order = (id: string, name: string): (number | string)[] =>
+    boss.log.flatMap((entry) => {
+      if (!('ev' in entry)) return [];
+      const { ev, payload } = entry;
+      if (ev === '/properties' && payload.parent_id === bot && payload.name === name) return [payload.value];
+      return ev === '/runnable_calls' && payload.runnable_id === id ? ['recorded'] : [];
+    });
+  const inTurn = values.flatMap((value) => [value, 'recorded']);
+  assert.deepEqual(order(throws, 'began'), inTurn);
+  assert.deepEqual(order(caught, 'tried'), inTurn);
+});
+
 test('saga:22 runs that changes fire wait within a bound; beyond it changes wait in the journal, and each is handled once, in order', async () => {
   const bots = await Promise.all(Array.from({ length: 16 }, () => makeBot()));
   const id = await script(

@@ -207,6 +207,9 @@ export class GroupsEdge {
       case 'call':
         this.#call(effect.id, effect.call);
         break;
+      // Members here ask nothing about earlier owners.
+      case 'taken':
+        break;
       case 'deliver':
         this.#give(effect);
         break;

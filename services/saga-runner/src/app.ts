@@ -14,6 +14,7 @@ import type { Config } from '@polyedge/service-kit/settings';
 import { Api } from './api/api.ts';
 import { answerCallers } from './callers.ts';
 import type { RunnerSettings } from './config.ts';
+import { EndedCalls } from './ended-calls.ts';
 import { Jobs } from './jobs.ts';
 import { JournalTriggers } from './journal-triggers.ts';
 import { reportGroups, reportRunner } from './metrics.ts';
@@ -86,7 +87,12 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
   pool.warm(tenants);
   await Promise.all(tables.map((one) => one.upTo(0)));
   const triggers = tables.map(
-    (one) => new JournalTriggers({ groups, table: one, runs, api, log, onPackage: (change) => packages.changed(change) }),
+    (one) =>
+      new JournalTriggers({
+        ...{ groups, table: one, runs, api, log },
+        ended: new EndedCalls(bus, one.tenant),
+        onPackage: (change) => packages.changed(change),
+      }),
   );
   const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });

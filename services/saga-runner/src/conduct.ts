@@ -6,6 +6,8 @@ export interface Conduct {
   readonly alone: boolean;
   /** Its last run broke a limit: it may not take the last place for runs in their own process. */
   readonly suspect: boolean;
+  /** Memory of the isolate of its last run; 0 if that is not known. */
+  readonly memoryBytes: number;
   /** When its suspension ends, on the given clock. */
   readonly suspendedUntil: number;
 }
@@ -14,9 +16,12 @@ interface Kept {
   proven: boolean;
   /** Average of its recent runs: one slow run on a busy machine is not significant. */
   cpuMs: number;
+  memoryBytes: number;
   breaches: number;
   suspendedUntil: number;
 }
+
+const UNKNOWN: Kept = { proven: false, cpuMs: 0, memoryBytes: 0, breaches: 0, suspendedUntil: 0 };
 
 const MAX_KEPT = 10_000;
 /** Maximum for sharing a process. */
@@ -30,18 +35,19 @@ export class Conducts {
   readonly #kept = new Map<string, Kept>();
 
   of(key: string): Conduct {
-    const { proven, suspendedUntil, breaches } = this.#kept.get(key) ?? { proven: false, suspendedUntil: 0, breaches: 0 };
-    return { alone: !proven, suspect: breaches > 0, suspendedUntil };
+    const { proven, suspendedUntil, breaches, memoryBytes } = this.#kept.get(key) ?? UNKNOWN;
+    return { alone: !proven, suspect: breaches > 0, memoryBytes, suspendedUntil };
   }
 
-  ended(key: string, how: { readonly broke: boolean; readonly cpuMs: number }, now: number): void {
-    const kept = this.#kept.get(key) ?? { proven: false, cpuMs: how.cpuMs, breaches: 0, suspendedUntil: 0 };
+  ended(key: string, how: Pick<Kept, 'cpuMs' | 'memoryBytes'> & { readonly broke: boolean }, now: number): void {
+    const kept = this.#kept.get(key) ?? { ...UNKNOWN, cpuMs: how.cpuMs };
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= MAX_KEPT) break;
       this.#kept.delete(oldest);
     }
+    kept.memoryBytes = how.memoryBytes;
     kept.cpuMs += (how.cpuMs - kept.cpuMs) * WEIGHT;
     kept.proven = !how.broke && kept.cpuMs <= QUICK_CPU_MS;
     kept.breaches = how.broke ? kept.breaches + 1 : 0;

@@ -14,9 +14,15 @@ export const settings = {
     unit: 'processes',
     doc: 'Processes shared by quick runnables. The same number is kept for runs that need a process of their own.',
   }),
-  perProcess: integer({ default: 16, min: 1, max: 256, unit: 'runs', doc: 'Runs at once in one shared process.' }),
-  perTenant: integer({ default: 32, min: 1, max: 1024, unit: 'runs', doc: 'Runs of one organization at once; further ones wait.' }),
-  perRunnable: integer({ default: 8, min: 1, max: 1024, unit: 'runs', doc: 'Runs of one script at once; further ones wait.' }),
+  perProcess: integer({ default: 48, min: 1, max: 256, unit: 'runs', doc: 'Runs at once in one shared process.' }),
+  perTenant: integer({ default: 96, min: 1, max: 1024, unit: 'runs', doc: 'Runs of one organization at once; further ones wait.' }),
+  perRunnable: integer({
+    default: 64,
+    min: 1,
+    max: 1024,
+    unit: 'runs',
+    doc: 'Runs of one script at once; further ones wait. They mostly wait for their writes, which are sent together.',
+  }),
   maxWaiting: integer({
     default: 4096,
     min: 16,

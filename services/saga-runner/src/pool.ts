@@ -14,6 +14,8 @@ export interface Placed {
   readonly alone: boolean;
   /** Broke a limit last time: the last place is reserved for others. */
   readonly suspect: boolean;
+  /** Memory that it is expected to take. */
+  readonly memoryBytes: number;
 }
 
 export interface RunHandler {
@@ -54,6 +56,7 @@ interface Active {
   readonly handler: RunHandler;
   readonly until: number;
   readonly suspect: boolean;
+  readonly memoryBytes: number;
 }
 
 interface Place {
@@ -68,6 +71,8 @@ interface Place {
 /** Beyond a run's own time limit: for the process to start, and to end the run itself. */
 const GRACE_MS = 8000;
 const LOW_PRIORITY = 15;
+/** Maximum expected memory of the runs that share a process, half of what a process may take: idle isolates and garbage take it as well. */
+const SHARED_BYTES = 512 * 1024 * 1024;
 const LOOK_MS = 500;
 
 export class Pool {
@@ -113,7 +118,8 @@ export class Pool {
     const { process, runs, bundles } = place;
     this.#runs += 1;
     const id = this.#runs;
-    runs.set(id, { handler, until: performance.now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect });
+    const { memoryBytes } = run;
+    runs.set(id, { handler, until: performance.now() + wallMs + GRACE_MS, suspect: run.alone && run.suspect, memoryBytes });
     return {
       begin: (order) => {
         for (const hash of Object.values(order.packages)) {
@@ -162,10 +168,11 @@ export class Pool {
     return count;
   }
 
-  #free({ tenant, alone }: Pick<Placed, 'tenant' | 'alone'>): Place | undefined {
+  #free({ tenant, alone, memoryBytes }: Omit<Placed, 'suspect'>): Place | undefined {
     let best: Place | undefined;
     for (const place of this.#places) {
       if (place.alone !== alone || place.tenant !== tenant || place.runs.size >= (alone ? 1 : this.#options.perProcess)) continue;
+      if (place.runs.size > 0 && bytesOf(place) + memoryBytes > SHARED_BYTES) continue;
       if (best === undefined || place.runs.size < best.runs.size) best = place;
     }
     // A second process is started when the first is busy, not while it is starting.
@@ -253,6 +260,12 @@ export class Pool {
       }
     }
   }
+}
+
+function bytesOf({ runs }: Place): number {
+  let sum = 0;
+  for (const { memoryBytes } of runs.values()) sum += memoryBytes;
+  return sum;
 }
 
 function lower(pid: number): void {

@@ -49,12 +49,15 @@ export class Run implements Queued, Placed {
   readonly calling = new Set<Promise<unknown>>();
   /** Its records that are not stored yet, and its `fetch` calls, for which the next run does not wait. */
   readonly outstanding = new Set<Promise<unknown>>();
+  /** A call of the API failed: repeated, it could succeed. */
+  callFailed = false;
   version: Promise<string | undefined> | undefined;
   startedAt = 0;
   logCount = 0;
   crashes = 0;
   alone = true;
   suspect = false;
+  memoryBytes = 0;
 
   constructor(wanted: RunRequest, calls: number, done: (result: RunResult) => void) {
     const { runnable, property, call, depth, chain, testData, seed, at } = wanted;

@@ -52,9 +52,14 @@ export class RunnableTable {
     this.#heads.unsubscribe();
   }
 
+  /** Whether the table is known to contain everything up to a seq. */
+  contains(seq: number): boolean {
+    return this.#valid >= seq && this.#touched <= this.#valid;
+  }
+
   /** Resolves when the table contains everything up to a seq. */
   async upTo(seq: number): Promise<Outcome<void>> {
-    while (this.#valid < seq || this.#touched > this.#valid) {
+    while (!this.contains(seq)) {
       this.#loading ??= this.#load(seq).finally(() => {
         this.#loading = undefined;
       });

@@ -132,9 +132,10 @@ export class Runs {
     if (this.#stopped) return;
     const { pool } = this.#options;
     const hasRoom = (run: Run): boolean => {
-      const { alone, suspect } = this.#conducts.of(keyOf(run.request.runnable));
+      const { alone, suspect, memoryBytes } = this.#conducts.of(keyOf(run.request.runnable));
       run.alone = run.crashes > 0 || alone;
       run.suspect = suspect;
+      run.memoryBytes = memoryBytes;
       return pool.hasRoom(run);
     };
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
@@ -227,6 +228,7 @@ export class Runs {
     run.calls -= 1;
     if (run.calls < 0) return;
     const answer = this.#options.api.call(name, json, run.acting).then((answered) => {
+      run.callFailed ||= !answered.ok;
       const text = answered.ok ? answerText(answered.value) : undefined;
       if (text !== undefined) settle(true, text);
       else settle(false, JSON.stringify(answered.ok ? TOO_LARGE : { ...answered.error, message: sentenceOf(answered) }));
@@ -268,12 +270,11 @@ export class Runs {
   }
 
   async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Pick<Ended, 'outcome' | 'cpuMs' | 'memoryBytes'>): Promise<void> {
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs, memoryBytes }, Date.now());
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
     else this.stats.broke += 1;
-    this.#left(run);
-    await this.#finish(run, { outcome, error: errorOf(outcome, this.#options.limits) }, { cpuMs, memoryBytes });
+    await this.#left(run, { outcome, error: errorOf(outcome, this.#options.limits) }, { cpuMs, memoryBytes });
   }
 
   /**
@@ -285,12 +286,11 @@ export class Runs {
       this.#again(run, 0);
       return;
     }
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0 }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0, memoryBytes: 0 }, Date.now());
     this.stats.broke += 1;
-    this.#left(run);
     const message = `the process of the run ended: ${reason}`;
     const outcome = { is: 'threw', name: 'Error', message, stack: '' } as const;
-    await this.#finish(run, { outcome, error: { message, stack: '' } }, {});
+    await this.#left(run, { outcome, error: { message, stack: '' } }, {});
   }
 
   #again(run: Run, afterMs: number): void {
@@ -307,15 +307,23 @@ export class Runs {
     else setTimeout(back, afterMs);
   }
 
-  /** Its place is free now, its key when its calls are answered: a write that is still tried would come after those of the next run. */
-  #left(run: Run): void {
+  /**
+   * Its place is free now, its key when its calls are answered: a write that is still tried would come after those of the next run. If it
+   * may have left something undone, then when it is recorded: until then it is repeated if this process is killed.
+   */
+  #left(run: Run, result: RunResult, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
     this.#finishing += 1;
     this.#queue.ended(run);
     this.#rest();
-    void Promise.all(run.calling).then(() => {
-      this.#queue.settled(run);
-      this.pump();
-    });
+    const recorded = this.#finish(run, result, cost);
+    const isWhole = (): boolean => result.outcome.is === 'returned' && !run.callFailed;
+    void Promise.all(run.calling)
+      .then(() => (isWhole() ? undefined : recorded))
+      .then(() => {
+        this.#queue.settled(run);
+        this.pump();
+      });
+    return recorded;
   }
 
   #rest(): void {

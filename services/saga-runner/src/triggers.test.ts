@@ -4,7 +4,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { JsonObject } from '@polyedge/query/json';
 import { markOf, markText } from '@polyedge/saga/run-mark';
 import { Chains } from './chains.ts';
-import { triggersOf } from './triggers.ts';
+import { mayFire, triggersOf } from './triggers.ts';
 
 const stamp = { on: 1000, by: 'someone', app: 'saga' };
 
@@ -55,6 +55,21 @@ test('saga:22 a signal written through another protocol fires with the time of i
     const { created_at } = fired.context.signal as JsonObject;
     assert.equal(created_at, at === 2500.5 ? '1970-01-01T00:00:02.500Z' : '1970-01-01T00:00:01.000Z', String(at));
   }
+});
+
+test('saga:22 only paths with scripts are fired, and of a change whose type fires nothing no more than the type is read', () => {
+  const message = { sender_type: 'User', sender_id: 'u1', user_ids: ['u2'], bot_ids: ['b1'], body: 'x' };
+  const firedOf = (of: FullChange, path: string) => triggersOf(of, (asked) => asked === path).map((one) => one.path);
+  assert.deepEqual(firedOf(change('saga/Message', message), '/bots/messages/incoming'), ['/bots/messages/incoming']);
+  assert.deepEqual(firedOf(change('saga/Property', property), '/users/properties/score'), ['/users/properties/score']);
+  assert.deepEqual(firedOf(change('saga/Property', property), '/users/properties/other'), []);
+  assert.deepEqual(firedOf(change('saga/User', {}), '/users/events/create'), ['/users/events/create']);
+  assert.deepEqual(firedOf(change('saga/User', {}), '/users/messages/sent'), []);
+  assert.equal(mayFire(change('saga/Property', property)), true);
+  const record = Object.defineProperty(change('saga/RunnableCall', {}), 'state', { get: () => assert.fail('it was parsed') });
+  assert.equal(mayFire(record), false);
+  assert.deepEqual(triggersOf(record), []);
+  for (const type of ['constructor', '__proto__', 'toString']) assert.deepEqual(triggersOf(change(type, {})), []);
 });
 
 test('saga:22 deleted, quiet and unrelated changes fire nothing', () => {

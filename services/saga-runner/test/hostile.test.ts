@@ -88,6 +88,7 @@ test('saga:22 there is nothing of Node, of the network or of other threads to be
     'Worker',
     'XMLHttpRequest',
     '__boot',
+    '__start',
     '__part',
     'ivm',
   ];

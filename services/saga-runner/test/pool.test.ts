@@ -13,7 +13,7 @@ after(() => pool.close());
 /** Runs alone, in the tenant `a`. @returns how it ended, or why its process did */
 const alone = (body: string): Promise<Ended['outcome'] | string> =>
   new Promise((resolve) => {
-    const run = { tenant: 'a', alone: true, suspect: false };
+    const run = { tenant: 'a', alone: true, suspect: false, memoryBytes: 0 };
     assert.ok(pool.hasRoom(run));
     const order: Omit<Order, 'to' | 'run'> = {
       ...{ key: body, file: '/scripts/x', source: `(async function (property) {\n${body}\n})`, args: '[1]', kind: 'event' },
@@ -63,4 +63,21 @@ test('saga:23 parts of bytes are decoded as parts, and a query keeps its order a
     ],
   ];
   for (const [expression, value] of cases) assert.deepEqual(await resultOf(expression), value, expression);
+});
+
+test('runs share a process as far as the memory that they are expected to take allows, and one may always run', () => {
+  const own = new Pool({ shared: 1, alone: 1, perProcess: 8, onRoom: () => {}, onEnd: () => {}, bundle: () => undefined });
+  try {
+    own.warm(['a']);
+    const run = (megabytes: number) => ({ tenant: 'a', alone: false, suspect: false, memoryBytes: megabytes * 1024 * 1024 });
+    const handler = { message: () => {}, ended: () => {}, crashed: () => {} };
+    const large = own.place(run(600), LIMITS.wallMs, handler);
+    assert.deepEqual([own.hasRoom(run(600)), own.hasRoom(run(0))], [false, false]);
+    large.release();
+    own.place(run(300), LIMITS.wallMs, handler);
+    assert.deepEqual([own.hasRoom(run(300)), own.hasRoom(run(200))], [false, true]);
+    assert.deepEqual([own.size, own.running], [1, 1]);
+  } finally {
+    own.close();
+  }
 });

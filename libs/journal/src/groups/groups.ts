@@ -163,6 +163,9 @@ export class Groups {
         void this.#call(call).then((outcome) => this.#handle({ kind: 'reply', id, outcome }));
         break;
       }
+      case 'taken':
+        this.#members.get(effect.member)?.handler.taken?.();
+        break;
       case 'deliver':
         this.#deliver(effect);
         break;

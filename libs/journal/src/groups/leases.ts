@@ -297,6 +297,7 @@ export class Leases {
     const lease: PartitionLease = { consumer, member, actUntil, unfollow: tails.follow(partition, () => this.pump(lease)) };
     this.#leases.set(partition, lease);
     stats.taken += 1;
+    effects.push({ do: 'taken', member: member.id });
     if (this.#renewAt === Number.NEGATIVE_INFINITY) this.#renewAt = this.#state.at + times.renewMs;
     this.pump(lease);
   }

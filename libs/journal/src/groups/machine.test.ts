@@ -24,12 +24,15 @@ class World {
   /** The newest change, in partition 0. */
   newest = 0;
   readonly delivered: number[] = [];
+  /** How much was delivered at each partition that the member acquired. */
+  readonly taken: number[] = [];
   #at = 0;
 
   handle(input: Parameters<GroupsMachine['handle']>[0]): void {
     const effects = [...this.machine.handle(input, this.#at)];
     for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
       if (effect.do === 'lost') this.lost.push(effect);
+      if (effect.do === 'taken') this.taken.push(this.delivered.length);
       if (effect.do === 'deliver') this.#deliver(effect);
       if (effect.do !== 'call') continue;
       this.calls.push(effect.call);
@@ -129,6 +132,15 @@ test('confirmations of a group never count for another one of the same name', ()
   assert.equal(world.lost.length, 1);
   assert.deepEqual(world.machine.views(), []);
   assert.ok(!world.calls.some((call) => call.call === 'commit' && call.positions.some(({ group }) => group === 2)));
+});
+
+test('a member is told of each partition that it acquires, before anything of it is delivered', () => {
+  const world = joined([0]);
+  world.write();
+  assert.deepEqual([world.taken, world.delivered], [[0], []]);
+  world.held = [];
+  world.handle({ kind: 'moved', group: GROUP });
+  assert.deepEqual([world.taken, world.delivered], [[0, 0], [1]]);
 });
 
 test('while Redis does not answer a group stands still; afterwards it continues with the same owners and misses nothing', () => {

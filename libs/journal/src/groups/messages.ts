@@ -136,6 +136,8 @@ export type GroupsInput =
 
 export type GroupsEffect =
   | { readonly do: 'call'; readonly id: number; readonly call: GroupCall }
+  /** A member has acquired a partition, whose deliveries follow. */
+  | { readonly do: 'taken'; readonly member: string }
   /** `shared`: other groups of this edge may receive the same array. */
   | {
       readonly do: 'deliver';

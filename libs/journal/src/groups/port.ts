@@ -59,6 +59,10 @@ export interface GroupSignals {
 
 /** Called synchronously; it may leave within a call. */
 export interface MemberHandler {
+  /**
+   * The member has acquired a partition, of which nothing was delivered to it yet: an earlier owner may have received what is committed now.
+   */
+  taken?(): void;
   /** The member's client, for display; undefined if the member is not a socket. Times are milliseconds since 1970. */
   client?(): { readonly address: string; readonly username?: string; readonly since: number; readonly pongOn?: number };
   /**

@@ -7,10 +7,11 @@ import ivm from 'isolated-vm';
 /** Maximum idle isolates of a process; the longest idle is dropped first. */
 const MAX_IDLE = 24;
 /**
- * Runs per isolate. Each leaves a context of about 200 KB behind; from some 150 on V8 collects them by marking all of them, and a small run
- * costs twice as much (0.56 and 1.24 ms of CPU time with 64 and 256 runs). Disposing an isolate is nearly free.
+ * Runs per isolate. Each leaves a context of about 230 KB behind, besides the 1 MB of a new isolate; from some 150 on V8 collects them by
+ * marking all of them, and a small run costs twice as much (0.56 and 1.24 ms of CPU time with 64 and 256 runs). 16, 32, 64 and 128 runs cost
+ * the same within a tenth. Disposing an isolate is nearly free.
  */
-const MAX_RUNS = 64;
+const MAX_RUNS = 32;
 
 export interface Warm {
   readonly key: string;

@@ -31,8 +31,8 @@ const CROSSING_MS = 0.015;
 const LEVELS = ['log', 'info', 'warn', 'error', 'debug'] as const;
 const STATS = ['count', 'histogram', 'gauge', 'set'] as const;
 
-type Inside = Readonly<Record<'run' | 'settle' | 'fire', (...args: unknown[]) => unknown>>;
-type Deliver = ivm.Reference<Inside['settle']>;
+/** The sandbox's function that takes the answer of an API call or, with an id alone, a timer that is due. */
+type Deliver = (id: number, good?: boolean, json?: string) => unknown;
 
 export class OneRun {
   readonly #order: Order;
@@ -44,8 +44,7 @@ export class OneRun {
   /** CPU time used for the run outside of its isolate. */
   #outsideMs = 0;
   #cpuMs = 0;
-  #settle: Deliver | undefined;
-  #fire: Deliver | undefined;
+  #deliverInside: ivm.Reference<Deliver> | undefined;
   #broke: Limit | undefined;
   #threw: RunOutcome | undefined;
   #ended = false;
@@ -96,7 +95,7 @@ export class OneRun {
 
   /** Delivers the answer of an API call. */
   settle(call: number, good: boolean, json: string): void {
-    this.#deliver(this.#settle, [call, good, json]);
+    this.#deliver(call, good, json);
   }
 
   /** Ends the run if it exceeds a limit. Called periodically while it runs. */
@@ -110,16 +109,12 @@ export class OneRun {
 
   async #inside(warm: Warm, context: ivm.Context): Promise<RunOutcome> {
     const { source, file, args, kind, current, limits } = this.#order;
-    const boot: ivm.Reference<(...args: unknown[]) => Inside> = context.global.getSync('__boot', { reference: true });
+    const boot: ivm.Reference<(...args: unknown[]) => Deliver> = context.global.getSync('__boot', { reference: true });
     const host = new ivm.Callback((what: unknown, id: unknown, name: unknown, json: unknown) => this.#host(what, id, name, json));
-    const inside: ivm.Reference<Inside> = boot.applySync(undefined, [host, JSON.stringify(current)], { result: { reference: true } });
-    const run = inside.getSync('run', { reference: true });
-    this.#settle = inside.getSync('settle', { reference: true });
-    this.#fire = inside.getSync('fire', { reference: true });
-    warm.script ??= await warm.isolate.compileScript(source, { filename: file, lineOffset: -1 });
-    const timeout = limits.wallMs;
-    const fn = await warm.script.run(context, { reference: true, timeout });
-    const result: unknown = await run.apply(undefined, [fn.derefInto(), args, kind], { timeout, result: { promise: true, copy: true } });
+    this.#deliverInside = boot.applySync(undefined, [host, JSON.stringify(current), args, kind], { result: { reference: true } });
+    // The script starts itself: to fetch its function first would switch threads twice more.
+    warm.script ??= await warm.isolate.compileScript(`__start(${source})`, { filename: file, lineOffset: -1 });
+    const result: unknown = await warm.script.run(context, { timeout: limits.wallMs, promise: true, copy: true });
     if (this.#broke !== undefined) return { is: 'broke', limit: this.#broke };
     if (this.#threw !== undefined) return this.#threw;
     if (typeof result !== 'string') return { is: 'threw', name: 'Error', message: 'the run has no result', stack: '' };
@@ -158,10 +153,10 @@ export class OneRun {
   }
 
   /** Delivers a message to the isolate. An exception of its code then ends the run, as it would end a program. */
-  #deliver(to: Deliver | undefined, args: readonly (number | boolean | string)[]): void {
-    if (this.#ended || this.#broke !== undefined || to === undefined) return;
+  #deliver(...args: Parameters<Deliver>): void {
+    if (this.#ended || this.#broke !== undefined || this.#deliverInside === undefined) return;
     this.#outsideMs += CROSSING_MS;
-    to.apply(undefined, [...args], { timeout: this.#order.limits.wallMs }).catch((error: unknown) => {
+    this.#deliverInside.apply(undefined, args, { timeout: this.#order.limits.wallMs }).catch((error: unknown) => {
       if (this.#ended || this.#broke !== undefined || this.#warm === undefined) return;
       this.#threw ??= this.#failure(this.#warm, error);
       this.#dispose();
@@ -252,7 +247,7 @@ export class OneRun {
     const timer = setTimeout(
       () => {
         this.#timers.delete(id);
-        this.#deliver(this.#fire, [id]);
+        this.#deliver(id);
       },
       Math.min(Math.max(0, ms), 600_000),
     );
@@ -302,9 +297,9 @@ function outcomeOf(result: unknown, file: string): RunOutcome {
   return threw(error?.name ?? 'Error', error?.message ?? '', error?.stack ?? '', file);
 }
 
-/** Only lines of the runnable itself: others are not the author's, and do not help. */
+/** Only lines of the runnable itself: others are not the author's, and do not help. The call that starts it has the file, but no line. */
 function threw(name: string, message: string, stack: string, file: string): RunOutcome {
-  const own = stack.split('\n').filter((line) => line.includes(file));
+  const own = stack.split('\n').filter((line) => line.includes(`${file}:`));
   const bounded = (text: string): string => text.slice(0, 16_000);
   return {
     is: 'threw',

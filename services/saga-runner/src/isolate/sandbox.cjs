@@ -112,12 +112,17 @@
     timer.fn(...timer.args);
   };
 
-  globalThis.__boot = (given, currentJson) => {
+  /** Prepares the context for a run, whose script then calls `__start` with its function; returns what takes answers and timers. */
+  globalThis.__boot = (given, currentJson, argsJson, kind) => {
     for (const name of DENIED) delete globalThis[name];
     delete globalThis.__boot;
     delete globalThis.__part;
     toHost = given;
     define('Runnable', freeze({ current: deepFreeze(parse(currentJson)) }));
-    return { run, settle, fire };
+    globalThis.__start = (fn) => {
+      delete globalThis.__start;
+      return run(fn, argsJson, kind);
+    };
+    return (id, good, json) => (json === undefined ? fire(id) : settle(id, good, json));
   };
 })();
