@@ -12,7 +12,7 @@ Visitor.prototype.visitStatement = function visit(statement) {
 const test = '(\\.test\\.ts$|/test/|^test/|^bench/)';
 /** Machines: `handle(input, at) → effects`. The file named after the folder is their driver. */
 const machines =
-  '^(libs/(edge-kit/src/feed/(?!feeds?\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/(publisher/(?!publisher\\.ts$)|executor/(?!executor\\.ts$)))';
+  '^(libs/(edge-kit/src/feed/(?!(feeds?|arrivals)\\.ts$)|journal/src/(procedure\\.ts$|groups/(?!groups\\.ts$)))|services/graph-store/src/(publisher/(?!publisher\\.ts$)|executor/(?!executor\\.ts$)))';
 const pure = `(^(libs/(contracts|query|session|saga)/src/|services/[^/]+/src/(protocol|core|evaluation|catalogue|contracts|pricing|usage)/)|${machines})`;
 
 /** Matches a package by name, wherever it was found. */
