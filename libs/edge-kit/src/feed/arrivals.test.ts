@@ -61,6 +61,18 @@ test('a watch begins when the feed has passed where the journal was when its ten
   assert.ok(!arrivals.awaits(feed));
 });
 
+test('a feed that is closed before it has passed is not waited for', async () => {
+  const { log, feed, bus, handler } = world([7]);
+  const arrivals = newArrivals();
+  arrivals.moved('t', feed, bus);
+  await turns();
+  arrivals.closed(world([]).feed);
+  arrivals.watch(INTEREST, handler)?.close();
+  arrivals.closed(feed);
+  assert.equal(arrivals.watch(INTEREST, handler), undefined);
+  assert.deepEqual(log, ['waits for 7 of e']);
+});
+
 test('a watch that waits is lost when its tenant moves on, and none begins after the end', async () => {
   const { log, passed, feed, bus, handler } = world([7, 9]);
   const arrivals = newArrivals();

@@ -74,6 +74,11 @@ export class Arrivals {
     return [...this.#arrivals.values()].some((arrival) => arrival.feed === feed && arrival.waiting.size > 0);
   }
 
+  /** A feed was closed, for which no watch waits: the next one of its journal begins with the journal's position then. */
+  closed(feed: JournalFeed): void {
+    for (const [tenant, arrival] of this.#arrivals) if (arrival.feed === feed) this.#arrivals.delete(tenant);
+  }
+
   /** No watch begins afterwards. */
   close(): void {
     this.#arrivals.clear();

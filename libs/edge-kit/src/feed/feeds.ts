@@ -104,6 +104,7 @@ class JournalFeeds implements Feeds {
       else if (this.#feeds.size > 1) {
         this.#unwatched.delete(journal);
         this.#feeds.delete(journal);
+        this.#arrivals.closed(feed);
         feed.close();
       }
     }
