@@ -305,7 +305,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   // ---- bounds
 
   #pushBroadcast(packet: P, tag: Tag): void {
-    this.#env.counts.broadcastFrames += 1;
+    this.#env.counts.laneFrames += 1;
     this.outbox.push(packet, tag);
     if (this.outbox.bytes > this.#env.limits.maxBufferedBytes) this.slow();
   }

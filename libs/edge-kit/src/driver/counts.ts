@@ -11,7 +11,7 @@ export interface DriverCounts {
   /** Frames that sessions sent. */
   framesOut: number;
   /** Frames that the broadcaster queued, one per socket. */
-  broadcastFrames: number;
+  laneFrames: number;
   /** Frames of groups. */
   groupFrames: number;
   /** Group members whose connections were closed because they did not confirm deliveries. */
@@ -43,7 +43,7 @@ export const newDriverCounts = (): DriverCounts => ({
   bytesIn: 0,
   undecodable: 0,
   framesOut: 0,
-  broadcastFrames: 0,
+  laneFrames: 0,
   groupFrames: 0,
   unconfirmedCloses: 0,
   writtenInsteadOfConfirmed: 0,
