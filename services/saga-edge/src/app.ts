@@ -127,9 +127,9 @@ export async function startSagaEdge(
   runnableRoutes(routes, store);
   schemaRoutes(routes, store);
   npmRoutes(routes, store, runners);
-  runRoutes(routes, { bus, store, runners });
+  runRoutes(routes, { bus, store });
   storageRoutes(routes, store);
-  await requestRoutes(app, { bus, store, runners }, serving);
+  await requestRoutes(app, { bus, store }, serving);
   testDataRoutes(routes, { bus, store });
   reserveHealth(app, context.ready, () => runners.notices());
   const recovering = config.recoveryMs === 0 ? undefined : openRecovery({ bus, verify, keepMs: config.recoveryMs, requestTimeoutMs });

@@ -1,4 +1,7 @@
-/** The live runners of scripts and jobs, which announce themselves every second. Without one, everything works except running code. */
+/**
+ * The live runners of scripts and jobs, which announce themselves every second. Without one, everything works except running code. A request
+ * to a runner needs no announcement: NATS says at once whether there is one.
+ */
 import { runnerAlive } from '@polyedge/contracts/bus/runner';
 import { sagaError } from '@polyedge/saga/errors';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';

@@ -1,7 +1,8 @@
 /** The rooms of scripts, jobs and packages. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runnerAlive } from '@polyedge/contracts/bus/runner';
+import { runnerAlive, runnerRun } from '@polyedge/contracts/bus/runner';
+import { done } from '@polyedge/contracts/errors';
 import { until } from '@polyedge/testkit/until';
 import { bus, callOf, makeScript, report } from './rooms-scene.ts';
 import { admin, boss, url } from './saga-scene.ts';
@@ -105,6 +106,16 @@ test("saga:34 a job joined under the documentation's wrong name is taken for a j
   await boss.api('PUT', `/jobs/${job}`, { schedule: 'every 2 h' });
   assert.equal((await client.send('/jobs/runnable_calls/join', job)).status_code, 200);
   assert.equal(client.events('/runnable_versions').length, 1);
+});
+
+test('saga:32 a run is asked of whoever answers, also before a runner has announced itself', async () => {
+  const script = await makeScript('scripts');
+  const run = () => boss.api('POST', `/scripts/${script}/run`, {});
+  assert.deepEqual([(await run()).status, (await run()).body.message], [503, 'no runner']);
+  const runner = bus.respond(runnerRun, async () => done({ call: 'call1' }), { only: { tenant: 'default' } });
+  await bus.flush(1000);
+  assert.deepEqual((await run()).body, { ok: 1, runnable_call_id: 'call1' });
+  await runner.stop();
 });
 
 test('saga:33 packages are listed and sent to rooms, and not installed without a runner that may', async () => {

@@ -6,7 +6,7 @@ import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES } from '@
 import { type SagaError, sagaError, toError } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { NO_RUNNER, type Runners } from '../runners.ts';
+import { NO_RUNNER } from '../runners.ts';
 import { failure, ok, refused } from './reply.ts';
 import { accept, type HttpOptions, type Routes, sendError } from './server.ts';
 import type { Store } from './store.ts';
@@ -14,7 +14,6 @@ import type { Store } from './store.ts';
 export interface RunnerHttp {
   readonly bus: Bus;
   readonly store: Store;
-  readonly runners: Runners;
 }
 
 /** Longer than a script may take, so that its own limit ends it and is reported. */
@@ -26,7 +25,7 @@ const HIDDEN =
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 
 /** `POST /scripts/:id/run`, `POST /jobs/:id/run`: answered once started. */
-export function runRoutes(routes: Routes, { bus, store, runners }: RunnerHttp): void {
+export function runRoutes(routes: Routes, { bus, store }: RunnerHttp): void {
   for (const [type, of] of [
     ['scripts', TYPES.script],
     ['jobs', TYPES.job],
@@ -36,7 +35,6 @@ export function runRoutes(routes: Routes, { bus, store, runners }: RunnerHttp): 
       const found = await store.one(tenant, request.params.id ?? '', of);
       if (!found.ok) return failure(found.failure);
       if (found.value === undefined) return refused(sagaError(404, `${type === 'jobs' ? 'Job' : 'Script'} does not exist`));
-      if (!runners.workFor(tenant)) return refused(NO_RUNNER);
       const { args, test_data } = isObject(request.body) ? request.body : {};
       const given: Json[] = Array.isArray(args) ? args.slice(0, MAX_ARGS) : [];
       const run = { type, id: found.value.id, args: given, testData: test_data === true };
@@ -88,7 +86,7 @@ interface From {
 }
 
 async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Promise<Called | { readonly error: SagaError }> {
-  const { bus, store, runners } = parts;
+  const { bus, store } = parts;
   const { tenant, path, query, address, user } = from;
   const url = path.replace(/\/+/g, '/').replace(/\/$/, '');
   const filter = both(ofType(TYPES.script), equal(attribute(REQUEST_PATH), url), equal(attribute('enabled'), true));
@@ -96,7 +94,6 @@ async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Pro
   if (!found.ok) return { error: toError(found.failure) };
   const [script] = found.value.elements;
   if (script === undefined) return { error: sagaError(404, 'Script does not exist') };
-  if (!runners.workFor(tenant)) return { error: NO_RUNNER };
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined && !HIDDEN.test(name)) headers[name] = Array.isArray(value) ? value.join(', ') : value;
