@@ -7,6 +7,7 @@ import type { View } from '@polyedge/session/session';
 import { changeOf, FakeFeed } from '../testing/fake-feed.ts';
 import { type FakePacket, FakeWire, fakeFraming } from '../testing/fake-wire.ts';
 import { Flusher, Outbox, type Tag } from '../transport/outbox.ts';
+import type { ReadChanges } from './broadcast-catch-up.ts';
 import type { BroadcastOrder } from './broadcast-order.ts';
 import { Broadcaster, type Sink } from './broadcaster.ts';
 import { ChangeCache } from './change-cache.ts';
@@ -31,7 +32,7 @@ class Socket implements Sink<FakePacket> {
   }
 }
 
-function setUp(document?: (change: FullChange) => FullChange['state']) {
+function setUp(document?: (change: FullChange) => FullChange['state'], changes: ReadChanges = async () => failed('unavailable')) {
   const feed = new FakeFeed();
   const due: (() => void)[] = [];
   const flusher = new Flusher((run) => due.push(run));
@@ -45,7 +46,7 @@ function setUp(document?: (change: FullChange) => FullChange['state']) {
       },
       ...(document === undefined ? {} : { document }),
     }),
-    changes: async () => failed('unavailable'),
+    changes,
   });
   return {
     feed,
@@ -89,6 +90,29 @@ test('a client that resumes ahead of this feed is shown nothing twice', async ()
   turn();
   assert.deepEqual(one.heard, ['live 0']);
   assert.deepEqual(one.wire.sent, ['3 full']);
+});
+
+test('where what was missed cannot be read, nothing later is shown: the client would resume after it', async () => {
+  const missed = Promise.withResolvers<Awaited<ReturnType<ReadChanges>>>();
+  const { feed, broadcaster, socket, turn } = setUp(undefined, () => missed.promise);
+  const one = socket();
+  // As a session that ends with the first: what was queued is written then.
+  const lost = (): void => {
+    one.heard.push('lost');
+    one.outbox.flushAll();
+  };
+  const since = { epoch: changeOf(1).epoch, seq: 1 };
+  broadcaster.subscribe({ tenant: 't' }, view('full'), socket(), { live: () => {}, lost: () => {} });
+  await settled();
+  feed.deliver(changeOf(1), changeOf(2), changeOf(3));
+  for (const interest of [{ tenant: 't' }, { tenant: 't', type: 'ogit/Note' }])
+    broadcaster.subscribe(interest, view(JSON.stringify(interest)), one, { ...one.handler, lost }, since);
+  await settled();
+  feed.deliver(changeOf(4));
+  missed.resolve(failed('unavailable'));
+  await settled();
+  turn();
+  assert.deepEqual([one.heard, one.wire.sent], [['lost', 'lost'], []]);
 });
 
 test('a socket in several matching groups and interests gets one frame per change and shape', async () => {

@@ -306,8 +306,8 @@ export class Broadcaster<P extends Packet> {
   }
 
   #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {
-    for (const subscription of membersOf(room)) {
-      if (subscription.sink !== sink || !subscription.live) continue;
+    for (const subscription of liveOf(room, sink)) {
+      if (!subscription.live) continue;
       subscription.close();
       subscription.onLost(failure);
     }
@@ -329,9 +329,12 @@ export class Broadcaster<P extends Packet> {
       },
       reached: () => this.#release(sink),
       ended: (failure) => {
+        // All end before anything is released: what is held back must not come without what was missed before it.
+        const lost = failure === undefined ? [] : [...this.#rooms.values()].flatMap((room) => liveOf(room, sink));
+        for (const subscription of lost) subscription.close();
         this.#catchUps.delete(sink);
-        if (failure === undefined) this.#release(sink);
-        else for (const room of [...this.#rooms.values()]) this.#loseIn(room, sink, failure);
+        this.#release(sink);
+        if (failure !== undefined) for (const subscription of lost) subscription.onLost(failure);
       },
     });
     this.#catchUps.set(sink, catchUp);
@@ -346,6 +349,9 @@ function sinksOf<P extends Packet>(room: Room<P>): Map<Sink<P>, number> {
   }
   return room.sinks;
 }
+
+const liveOf = <P extends Packet>(room: Room<P>, sink: Sink<P>): BroadcastSubscription<P>[] =>
+  membersOf(room).filter((subscription) => subscription.sink === sink && subscription.live);
 
 function membersOf<P extends Packet>(room: Room<P>): BroadcastSubscription<P>[] {
   return [...room.groups.values()].flatMap((group) => [...group.members]);
