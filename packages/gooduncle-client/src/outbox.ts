@@ -42,6 +42,8 @@ const LONGEST_PAUSE_MS = 10_000;
 /** These change roles, so later requests wait for their answer. */
 const isBarrier = ({ kind }: Item): boolean => kind === 'login' || kind === 'upgrade' || kind === 'downgrade';
 
+export const wasWrite = ({ kind }: Item): boolean => kind === 'create' || kind === 'update' || kind === 'delete';
+
 export class Outbox {
   #waiting: Item[] = [];
   readonly #sent = new Map<string, Item>();
@@ -118,7 +120,7 @@ export class Outbox {
 
   /** The connection has ended: takes all sent requests, and unsent ones of these kinds. */
   lost(kinds: readonly Kind[]): readonly Item[] {
-    const lost = [...this.#sent.values()];
+    const lost = [...this.#sent.values(), ...this.#waiting.filter(({ kind }) => kinds.includes(kind))];
     this.#sent.clear();
     this.#waiting = this.#waiting.filter(({ kind }) => !kinds.includes(kind));
     this.#pauseUntil = 0;

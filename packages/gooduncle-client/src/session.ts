@@ -4,7 +4,7 @@
  */
 import type { Effect, Input, Outcome, Question, Settings } from './effects.ts';
 import { failure, failureOf, tooLarge } from './failure.ts';
-import { type Item, type Kind, Outbox } from './outbox.ts';
+import { type Item, type Kind, Outbox, wasWrite } from './outbox.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { ConnectionState, Failure, Status } from './types.ts';
 import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
@@ -263,13 +263,7 @@ export class ClientSession {
     kind: Kind,
     id: number,
     text: string,
-    more: {
-      readonly order: number;
-      readonly ref: string;
-      readonly repeatable?: boolean;
-      readonly deadline?: number;
-      readonly notBefore?: number;
-    },
+    more: Pick<Item, 'order' | 'ref'> & Partial<Pick<Item, 'repeatable' | 'deadline' | 'notBefore'>>,
   ): void {
     this.#outbox.add({
       ...{ kind, id, text, repeatable: true, deadline: NEVER, notBefore: 0, failures: 0, uncertain: false },
@@ -403,4 +397,3 @@ interface Login {
 }
 
 const withRef = (text: string, ref: string): string => `${text.slice(0, -1)},"ref":"${ref}"}`;
-const wasWrite = ({ kind }: Item): boolean => kind === 'create' || kind === 'update' || kind === 'delete';
