@@ -2,6 +2,7 @@
  * Moves a tenant between the journals of a simulated system, by the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies what it has
  * while it is written, fences it, copies the rest, reads where its groups are in Redis, and decides. It may end after any of them; what was decided is carried out by others then.
  */
+import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
 import type { Place } from './journals.ts';
 import type { MovingGroups } from './moving-groups.ts';
 import { PARTITIONS } from './settings.ts';
@@ -47,6 +48,10 @@ export class Mover {
   #isDecided = false;
   /** By name, as they were read before the decision; none if Redis did not answer. */
   #copies: ReadonlyMap<string, GroupCopy> = new Map();
+  /** Groups of the source, by their ids there, when it was left. */
+  #departed: readonly number[] = [];
+  /** Journals that have not deleted yet what the tenant left there. */
+  readonly #left = new Set<Servers>();
 
   /** @param groups those of the tenant */
   constructor(world: Surroundings, place: Place, groups: MovingGroups) {
@@ -71,7 +76,7 @@ export class Mover {
     const { time } = this.#world;
     const arrival = this.#arrival;
     if (run !== this.#run || arrival === undefined) return;
-    if (isAway(arrival, time.now)) {
+    if (isAway(arrival, time.now) || this.#left.has(arrival.target)) {
       this.#later('copy', run, steps, AGAIN_MS);
       return;
     }
@@ -97,7 +102,10 @@ export class Mover {
       case 'decide':
         return this.#decide(arrival) ? 'carry out' : 'copy';
       case 'carry out':
-        this.#endLeases(arrival.source);
+        this.#endLeases(
+          arrival.source,
+          [...this.#copies.values()].map(({ id }) => id),
+        );
         this.#carryOut(arrival);
         return undefined;
     }
@@ -139,10 +147,21 @@ export class Mover {
     );
   }
 
-  /** Owners that do not know of the decision give nothing more. */
-  #endLeases({ redis, database }: Servers): void {
+  /** Owners that do not know of the decision cannot renew their leases. */
+  #endLeases({ redis, database }: Servers, groups: readonly number[]): void {
     if (redis.isAway) return;
-    for (const { id } of this.#copies.values()) redis.groups(database.epoch).remove(id);
+    for (const group of groups) redis.groups(database.epoch).endLeases(group);
+  }
+
+  /** Deletes what the tenant has left behind, when nobody can deliver anything of it any more. */
+  #remove(source: Servers, groups: readonly number[]): void {
+    const { redis, database } = source;
+    const mayHaveOwners = redis.isAway || groups.map((group) => redis.groups(database.epoch).endLeases(group)).includes(true);
+    this.#world.time.after(mayHaveOwners ? GROUP_TIMES.termMs : 0, () => {
+      if (!redis.isAway) for (const group of groups) redis.groups(database.epoch).remove(group);
+      database.remove(this.#place.tenant);
+      this.#left.delete(source);
+    });
   }
 
   /** @returns false: the fence has ended before */
@@ -155,6 +174,7 @@ export class Mover {
     this.#fences += 1;
     source.database.away.set(tenant, 'left');
     this.#isDecided = true;
+    this.#departed = this.#groups.names.flatMap((name) => source.positions.idOf(name) ?? []);
     for (const group of this.#groups.names) {
       const positions = source.positions.leave(group);
       const copies = this.#copies.get(group)?.positions;
@@ -195,7 +215,8 @@ export class Mover {
     arrival.target.database.away.delete(tenant);
     directory.version += 1;
     directory.placements.set(tenant, { journal: arrival.target.journal, since: directory.version });
-    arrival.source.database.remove(tenant);
+    this.#left.add(arrival.source);
+    this.#remove(arrival.source, this.#departed);
     this.#arrival = undefined;
     this.#isDecided = false;
     this.#world.note(`${tenant} is served in ${arrival.target.journal}`);

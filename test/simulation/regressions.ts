@@ -30,6 +30,11 @@ export const REGRESSIONS: readonly Regression[] = [
     found: 'a client of Saga whose missed changes could not be read was shown later ones before it was sent away, and resumed after them',
   },
   {
+    seed: 509088,
+    found:
+      'an owner of a group that had not heard of a move was shown what its tenant wrote before it left, without what it had brought along',
+  },
+  {
     seed: 403620,
     found: 'a watch of a tenant that came to a journal whose feed was behind was told of the copies by which it came',
   },

@@ -92,7 +92,18 @@ export class GroupRedis {
     return new Map(values.flatMap((value, partition) => (value === null ? [] : [[partition, Number(value)] as const])));
   }
 
-  /** Forgets a group that is elsewhere now: its owners cannot use their leases any more, even if they have not heard of it. */
+  /**
+   * The group is elsewhere now: its owners cannot renew their leases any more, even if they have not heard of it. They may believe in them
+   * for one more term.
+   * @returns whether it has members, so that there may be owners
+   */
+  async endLeases(group: number): Promise<boolean> {
+    const members = await this.#redis.exists(groupKey(this.#epoch, group, 'members'));
+    await this.#redis.unlink(groupKey(this.#epoch, group, 'leases'));
+    return members > 0;
+  }
+
+  /** Forgets a group. */
   async remove(group: number): Promise<void> {
     await this.#redis.unlink(groupKey(this.#epoch, group, 'leases'), groupKey(this.#epoch, group, 'members'));
   }

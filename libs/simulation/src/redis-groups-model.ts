@@ -112,10 +112,15 @@ export class RedisGroupsModel {
     return found;
   }
 
-  /** Forgets a group that is elsewhere now. */
-  remove(group: number): void {
-    this.#members.delete(group);
+  /** @returns whether the group has members */
+  endLeases(group: number): boolean {
     for (const key of [...this.#leases.keys()]) if (key.startsWith(`${group}/`)) this.#leases.delete(key);
+    return (this.#members.get(group)?.size ?? 0) > 0;
+  }
+
+  remove(group: number): void {
+    this.endLeases(group);
+    this.#members.delete(group);
   }
 
   /** Partition to owner and fence. */

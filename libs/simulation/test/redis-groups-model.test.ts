@@ -64,6 +64,7 @@ test('the model of Redis answers every call as Redis does', async () => {
           break;
         case 7:
           if (chance.percent(20)) await both('remove', real.remove(group), model.remove(group));
+          else if (chance.percent(25)) await both('endLeases', real.endLeases(group), model.endLeases(group));
           break;
         default:
           await both('leases', real.leases(group), model.leases(group));

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
 import { GroupRedis } from '@polyedge/journal/group-redis';
+import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
 import { type Move, only } from './parties.ts';
 
 /** Part of the time in which writes are refused. */
@@ -18,12 +19,19 @@ interface GroupCopy {
 
 export interface GroupCopies {
   readonly positions: readonly GroupCopy[];
-  /** After the decision: owners that do not know of it deliver nothing more. Redis that does not answer within a second is left alone. */
-  endLeases(): Promise<void>;
+  /**
+   * After the decision: owners that do not know of it cannot renew their leases any more.
+   * @returns whether there may be owners that still believe in them; undefined if Redis does not answer within a second
+   */
+  endLeases(): Promise<boolean | undefined>;
+  /** Nothing of the groups is left in Redis, if that answers within a second. */
+  remove(): Promise<void>;
 }
 
+type Source = Pick<Move, 'tenant' | 'source' | 'from' | 'redis'>;
+
 /** Undefined if the run was not told of Redis, or if that does not answer within a second. */
-export async function groupCopies({ tenant, source, from, redis }: Move): Promise<GroupCopies | undefined> {
+export async function groupCopies({ tenant, source, from, redis }: Source): Promise<GroupCopies | undefined> {
   if (redis === undefined) return undefined;
   const { epoch, partitions, groups } = only(
     await from.run(
@@ -42,10 +50,21 @@ export async function groupCopies({ tenant, source, from, redis }: Move): Promis
   if (positions === undefined) return undefined;
   return {
     positions,
-    endLeases: async () => {
-      await answered(Promise.all(groups.map((group) => ofSource.remove(group))));
-    },
+    endLeases: async () => (await answered(Promise.all(groups.map((group) => ofSource.endLeases(group)))))?.includes(true),
+    remove: async () => void (await answered(Promise.all(groups.map((group) => ofSource.remove(group))))),
   };
+}
+
+/**
+ * Before what a tenant has left behind is deleted: returns when no edge delivers anything of its groups there any more. An owner that has not
+ * heard of the move may go on until its lease ends, and would deliver what is deleted last without what is deleted first.
+ */
+export async function removeGroupCopies(source: Source): Promise<void> {
+  if (source.redis === undefined) return;
+  const copies = await groupCopies(source);
+  if ((await copies?.endLeases()) === false) return;
+  await after(GROUP_TIMES.termMs);
+  await copies?.remove();
 }
 
 /** Undefined if Redis fails or takes too long. */

@@ -12,7 +12,7 @@ import { ChangeCopy } from './copy-changes.ts';
 import { copyContents } from './copy-contents.ts';
 import { SeriesCopy } from './copy-series.ts';
 import { carryOut, decide, fence, liftFence } from './decide.ts';
-import { groupCopies } from './group-copies.ts';
+import { groupCopies, removeGroupCopies } from './group-copies.ts';
 import { CannotPlace, type Move, mustBeMovable, RestartMove } from './parties.ts';
 import { journalOf } from './placement.ts';
 import { deleteTranslatedSeqs, removeTenant } from './remove.ts';
@@ -52,25 +52,26 @@ export interface Moved {
 
 /** Throws `CannotPlace` with the reason if the tenant cannot be moved; after any other failure the move can be resumed. */
 export async function moveTenant(
-  { directory, journals, redis }: MovingJournals,
+  moving: MovingJournals,
   tenant: string,
   target: string,
   report: MoveReport,
   fenceMs = FENCE_MS,
 ): Promise<Moved> {
+  const { directory, journals, redis } = moving;
   mustBeMovable(tenant);
   const to = of(journals, target);
   await carryOutDecided(journals, directory, tenant);
   const source = await directory.run((sql) => journalOf(sql, tenant));
   if (source === target) {
-    await undoOthers(journals, tenant, target, report);
+    await undoOthers(moving, tenant, target, report);
     return { is: 'was there' };
   }
-  await removeRest(to, tenant, target, report);
+  await removeRest(moving, tenant, target, report);
   const from = of(journals, source);
   const move: Move = { tenant, source, target, from, to, directory, redis: redis?.of(source), run: randomUUID(), fenceMs };
   const fencedMs = await copyAndDecide(move, report);
-  await undoOthers(journals, tenant, target, report);
+  await undoOthers(moving, tenant, target, report);
   return { is: 'moved', fencedMs };
 }
 
@@ -95,7 +96,8 @@ async function carryOutDecided(journals: Journals, directory: Transactions, tena
 }
 
 /** Deletes a tenant's data in other journals: leftovers of earlier moves, and of moves that were not decided. */
-async function undoOthers(journals: Journals, tenant: string, where: string, report: MoveReport): Promise<void> {
+async function undoOthers(moving: MovingJournals, tenant: string, where: string, report: MoveReport): Promise<void> {
+  const { journals } = moving;
   const home = of(journals, where);
   await home.run((sql) => sql`delete from departure where tenant = ${tenant} and decided_by is null`);
   // From now on no run can decide. If one has just decided, the decision is carried out by the next call.
@@ -112,14 +114,16 @@ async function undoOthers(journals: Journals, tenant: string, where: string, rep
           insert into departure (tenant, journal, copied, decided_by) values (${tenant}, ${where}, 0, 'undone')
           on conflict (tenant) do update set decided_by = excluded.decided_by`;
     });
-    await removeRest(journal, tenant, name, report);
+    await removeRest(moving, tenant, name, report);
   }
 }
 
-async function removeRest(journal: Transactions, tenant: string, name: string, report: MoveReport): Promise<void> {
+async function removeRest({ journals, redis }: MovingJournals, tenant: string, name: string, report: MoveReport): Promise<void> {
+  const journal = of(journals, name);
   const left = await journal.run((sql) => sql`select from departure where tenant = ${tenant} and decided_by is not null`);
   if (left.length === 0) return;
   report.log(`deletes the rest of ${tenant} in ${name}`);
+  await removeGroupCopies({ tenant, source: name, from: journal, redis: redis?.of(name) });
   await removeTenant(journal, tenant, name !== MAIN);
 }
 
