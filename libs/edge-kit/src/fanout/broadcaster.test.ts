@@ -298,6 +298,37 @@ test('a socket that would hold back too much loses the subscription that it wait
   assert.deepEqual(patient.heard, ['live 0']);
 });
 
+for (const [what, lose] of [
+  ['that is lost', (feed: FakeFeed) => feed.lose(undefined, IN_A)],
+  [
+    'for which too much was held back',
+    (feed: FakeFeed) => {
+      for (let seq = 3; seq <= 2_002; seq += 1) feed.deliverTo(changeOf(seq), IN_B);
+    },
+  ],
+] as const)
+  test(`a session hears of a subscription ${what} before anything is sent that was held back behind it`, async () => {
+    const { feed, broadcaster, socket, turn } = setUp();
+    const one = socket();
+    const subscriptions = [IN_A, IN_B].map((interest) =>
+      broadcaster.subscribe(interest, view('full'), one, {
+        ...one.handler,
+        // As a session that ends with the first: what was queued is written then.
+        lost: () => {
+          one.outbox.flushAll();
+          one.heard.push(`lost after ${one.wire.sent.length}`);
+          for (const subscription of subscriptions) subscription.close();
+        },
+      }),
+    );
+    await settled();
+    feed.wait(IN_A, 1);
+    feed.deliverTo(changeOf(2), IN_B);
+    lose(feed);
+    turn();
+    assert.deepEqual([one.heard, one.wire.sent], [['live 0', 'live 0', 'lost after 0'], []]);
+  });
+
 test('a subscription that joins a live interest sees only later changes', async () => {
   const { feed, broadcaster, socket, turn } = setUp();
   const first = socket();

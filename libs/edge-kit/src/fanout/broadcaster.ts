@@ -105,6 +105,8 @@ export class Broadcaster<P extends Packet> {
   /** Rooms that wait for a body, and sockets with held-back frames. */
   readonly #waitingRooms = new Set<Room<P>>();
   readonly #waitingSinks = new Set<Sink<P>>();
+  /** While a loss is being reported: the sockets whose held-back frames are released afterwards. */
+  #afterLoss: Set<Sink<P>> | undefined;
   /** Sockets that are catching up; new frames are held back meanwhile. */
   readonly #catchUps = new Map<Sink<P>, CatchUp<BroadcastSubscription<P>>>();
 
@@ -184,15 +186,9 @@ export class Broadcaster<P extends Packet> {
       change: (change) => this.#change(room, change),
       waits: (seq) => this.#waits(room, seq),
       lost: (failure) => {
-        const lost = membersOf(room);
         this.#rooms.delete(room.name);
         room.watch = undefined;
-        this.#waits(room, undefined);
-        for (const subscription of lost) {
-          if (!subscription.live) continue;
-          subscription.close();
-          subscription.onLost(failure);
-        }
+        this.#lose(membersOf(room), failure);
       },
     });
     return room;
@@ -229,7 +225,8 @@ export class Broadcaster<P extends Packet> {
       this.#catchUps.delete(sink);
       sink.broadcastOrder = undefined;
       this.#waitingSinks.delete(sink);
-    } else if (this.#waitingSinks.has(sink)) this.#release(sink);
+    } else if (this.#afterLoss !== undefined) this.#afterLoss.add(sink);
+    else if (this.#waitingSinks.has(sink)) this.#release(sink);
   }
 
   #end(room: Room<P>): void {
@@ -301,16 +298,26 @@ export class Broadcaster<P extends Packet> {
   /** Ends the subscriptions that a socket waits for, so that frames need no longer be held back. */
   #giveUp(sink: Sink<P>): void {
     const rooms = this.#catchUps.has(sink) ? this.#rooms.values() : this.#waitingRooms;
-    for (const room of [...rooms])
-      this.#loseIn(room, sink, { code: 'lost', detail: 'a change that others wait for did not arrive in time' });
+    const lost = [...rooms].flatMap((room) => liveOf(room, sink));
+    this.#lose(lost, { code: 'lost', detail: 'a change that others wait for did not arrive in time' });
   }
 
-  #loseIn(room: Room<P>, sink: Sink<P>, failure: Failure): void {
-    for (const subscription of liveOf(room, sink)) {
+  /**
+   * Ends subscriptions. What was held back behind them is released when all are reported: a session that ends with the loss must not have
+   * sent anything later, after which its client would resume.
+   */
+  #lose(lost: readonly BroadcastSubscription<P>[], failure: Failure): void {
+    const isOutermost = this.#afterLoss === undefined;
+    this.#afterLoss ??= new Set();
+    for (const subscription of lost) {
       if (!subscription.live) continue;
       subscription.close();
       subscription.onLost(failure);
     }
+    if (!isOutermost) return;
+    const sinks = this.#afterLoss;
+    this.#afterLoss = undefined;
+    for (const sink of sinks) if (this.#waitingSinks.has(sink)) this.#release(sink);
   }
 
   #catchUp(sink: Sink<P>, epoch: string): CatchUp<BroadcastSubscription<P>> {
@@ -329,12 +336,13 @@ export class Broadcaster<P extends Packet> {
       },
       reached: () => this.#release(sink),
       ended: (failure) => {
-        // All end before anything is released: what is held back must not come without what was missed before it.
-        const lost = failure === undefined ? [] : [...this.#rooms.values()].flatMap((room) => liveOf(room, sink));
-        for (const subscription of lost) subscription.close();
         this.#catchUps.delete(sink);
-        this.#release(sink);
-        if (failure !== undefined) for (const subscription of lost) subscription.onLost(failure);
+        if (failure === undefined) this.#release(sink);
+        else
+          this.#lose(
+            [...this.#rooms.values()].flatMap((room) => liveOf(room, sink)),
+            failure,
+          );
       },
     });
     this.#catchUps.set(sink, catchUp);

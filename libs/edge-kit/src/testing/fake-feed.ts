@@ -82,9 +82,10 @@ export class FakeFeed implements Feed {
     this.#waiting.clear();
   }
 
-  lose(failure: Failure = { code: 'lost' }): void {
-    const lost = [...this.#watches];
-    this.#watches.clear();
+  /** Ends the watches of an interest, or all. */
+  lose(failure: Failure = { code: 'lost' }, of?: Interest): void {
+    const lost = [...this.#watches].filter(({ interest }) => of === undefined || interestName(interest) === interestName(of));
+    for (const watching of lost) this.#watches.delete(watching);
     for (const { handler } of lost) handler.lost(failure);
   }
 }
