@@ -1,6 +1,6 @@
 /**
- * JSSocket's bridge on a simulated edge: the real one, over the feed of the edge, for a tenant. What it notifies of has to be the journal of that tenant in
- * its order, each change once and none left out, from where each of its watches began. With two tenants in two journals, each one's order is looked at.
+ * The real bridge of JSSocket on a simulated edge, over the edge's feed, for one tenant. From where each of its watches began, its notifications must be
+ * the tenant's journal: in order, each change once, and none left out. With two tenants in two journals, the order of each is checked.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Interest } from '@polyedge/contracts/interest';
@@ -21,11 +21,11 @@ interface Notified {
   readonly action: string;
 }
 
-/** Where a watch of one type is: it began in one history of one journal, and ends with it. */
+/** The progress of a watch on one type. A watch belongs to one history of one journal, and ends with it. */
 interface Followed {
-  /** The seq of the last notification; at first where the watch began. */
+  /** The seq of the last notification; before the first one, the position at which the watch began. */
   last: number;
-  /** The edge knew then in which history and where the tenant is. */
+  /** When the watch began, the edge knew the tenant's current journal and history. */
   readonly isRight: boolean;
   readonly failovers: number;
   readonly moves: number;
@@ -59,7 +59,7 @@ export class Bridge {
     });
   }
 
-  /** What it has not notified of yet; undefined when that is nothing. */
+  /** The first notification that is still due; undefined if none is. */
   missing(): string | undefined {
     for (const [type, at] of this.#followed) {
       const next = this.#isJudged(at) ? this.#nextAfter(at.last, type) : undefined;
@@ -68,7 +68,7 @@ export class Bridge {
     return undefined;
   }
 
-  /** The handler of a watch, which tells where the watch is as well. */
+  /** Wraps the handler of a watch and records the watch's progress. */
   #followedBy(interest: Interest, handler: WatchHandler): WatchHandler {
     const type = 'type' in interest ? interest.type : '';
     return {

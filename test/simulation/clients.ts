@@ -1,4 +1,4 @@
-/** Clients of HIRO: those that watch, members of groups, and those that write. What each is told has to make sense whenever it is told it. */
+/** Clients of HIRO: watchers, members of groups, and writers. Everything that they receive is checked when it arrives. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { toVertex } from '../../services/hiro-edge/src/protocol/element/vertex.ts';
 import type { Api, EdgeProcess } from './edge-process.ts';
@@ -7,10 +7,10 @@ import { GROUP_TYPES, TYPES } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { Opened, SimulatedWire, WireClient } from './wire.ts';
 
-/** Who is not let in by then tries elsewhere. */
+/** A client that is not connected after this time tries another edge. */
 const CONNECT_MS = 4000;
 
-/** A client that comes back whenever it is sent away. */
+/** A client that reconnects whenever its connection ends. */
 export abstract class SimulatedClient implements WireClient {
   readonly name: string;
   protected readonly world: Surroundings;
@@ -29,19 +29,19 @@ export abstract class SimulatedClient implements WireClient {
 
   protected abstract readonly api: Api;
   protected abstract readonly query: Readonly<Record<string, string>>;
-  /** The socket is open: everything begins anew, unless the session says otherwise. */
+  /** The socket is open. The client starts over, unless the session was resumed. */
   protected abstract begin(session: Opened): void;
   protected abstract heard(text: string): void;
-  /** What is outstanding when the socket ends has an unknown outcome. */
+  /** The socket has ended: the outcome of outstanding requests is unknown. */
   protected ended(): void {}
-  /** What it has not been told yet; undefined when that is nothing. */
+  /** What it should have received and has not; undefined if nothing is missing. */
   abstract missing(): string | undefined;
 
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Whether what is asked from now on is answered where the tenant is. */
+  /** Whether its edge knows the tenant's current journal, so that later requests are answered there. */
   protected get isSentHome(): boolean {
     return this.#edge?.knows(this.world) === true;
   }
@@ -73,12 +73,12 @@ export abstract class SimulatedClient implements WireClient {
     this.#wire?.send(frame);
   }
 
-  /** Stops reading, or goes on. */
+  /** Stops or resumes reading. */
   read(isReading: boolean): void {
     this.#wire?.read(isReading);
   }
 
-  /** The client's machine is gone, or its network; it comes back as another socket. */
+  /** The client loses its machine or its network, and reconnects with another socket. */
   breakOff(quietly: boolean): void {
     this.#wire?.leave(quietly);
     this.closed();
@@ -118,19 +118,19 @@ interface ShownEvent {
 
 const filterOf = (types: readonly string[]): string => `(|${types.map((type) => `(element.ogit/_type=${type})`).join('')})`;
 
-/** A socket on events-ws without a group. Two of its filters may overlap: an event is shown once all the same. */
+/** A socket on events-ws without a group. Even if two of its filters overlap, it receives an event once. */
 export class Watcher extends SimulatedClient {
   protected readonly api = 'events';
   protected readonly query: Readonly<Record<string, string>>;
   readonly #filters: readonly (readonly string[])[];
   readonly #delta: boolean;
   #last: number | undefined;
-  /** This socket has seen one history only. */
+  /** Events of this socket can be judged: all are of one history. */
   #isJudged = true;
   #failovers = 0;
   #moves = 0;
   #beganAt = 0;
-  /** Elements as the deltas of this socket make them, of those whose beginning it has seen. */
+  /** Elements as folded from the deltas, for elements whose creation was received. */
   readonly #folded = new Map<string, Map<string, unknown>>();
 
   constructor(
@@ -164,7 +164,7 @@ export class Watcher extends SimulatedClient {
     const seq = event.nanotime;
     const change = database.journal[seq - 1];
     judge.counts.shown += 1;
-    // After a move the session has begun anew, and what is on its way may be of either journal.
+    // After a move the session starts over; events that are still in flight may come from either journal.
     if (!this.#isJudged || this.#failovers !== this.world.failovers || this.#moves !== this.world.moves) {
       this.#last = seq;
       return;
@@ -188,7 +188,7 @@ export class Watcher extends SimulatedClient {
     const { judge } = this.world;
     const newest = this.#newest();
     if (newest === undefined || this.#last === newest) return undefined;
-    // What was there before it came is not shown.
+    // Changes from before the watch began are not shown.
     if (this.#last === undefined && judge.committedAt(newest) < this.#beganAt + 800) return undefined;
     return `${this.name} is at ${this.#last}, and ${newest} is committed`;
   }
@@ -225,7 +225,7 @@ export class Watcher extends SimulatedClient {
   }
 }
 
-/** A member of a consumer group: its socket. */
+/** The socket of a consumer group's member. */
 export class Member extends SimulatedClient {
   protected readonly api = 'events';
   protected readonly query: Readonly<Record<string, string>>;
@@ -259,7 +259,7 @@ export class Member extends SimulatedClient {
   }
 }
 
-/** What the clients of one group have been shown, by the writes' tokens: those stay the same when the group moves to another journal. */
+/** What the clients of one group have received, by the tokens of the writes, which stay the same when the group moves to another journal. */
 export class GroupTokens {
   readonly #group: string;
   readonly #tokens = new Set<unknown>();
@@ -289,23 +289,23 @@ interface Asked {
   readonly token: string;
   readonly id: string | undefined;
   readonly atLeast: number;
-  /** When it was asked: what was told in another history does not count. */
+  /** When the request was sent: what was received in another history does not count. */
   readonly failovers: number;
 }
 
-/** A client that can be told to write. */
+/** A client that writes on request. */
 export abstract class WritingClient extends SimulatedClient {
-  /** A few requests at once. */
+  /** Sends several requests at once. */
   abstract write(count: number): void;
 }
 
-/** A socket on graph-ws that writes, and reads what it has written. */
+/** A socket on graph-ws that writes, and reads its own writes. */
 export class Writer extends WritingClient {
   protected readonly api = 'graph';
   protected readonly query = {};
   readonly #asked = new Map<string, Asked>();
   readonly #mine: string[] = [];
-  /** Versions that this socket was told of, by element. */
+  /** Versions that this socket has received, by element. */
   readonly #versions = new Map<string, number>();
   readonly #acknowledged = new Set<string>();
   #failovers = 0;
@@ -354,7 +354,7 @@ export class Writer extends WritingClient {
     return undefined;
   }
 
-  /** What was acknowledged in any journal is where the tenant is now. */
+  /** Writes that were acknowledged in any journal must be in the tenant's current one. */
   #lookAfterAcknowledged(): void {
     const { judge } = this.world;
     for (const token of this.#acknowledged)

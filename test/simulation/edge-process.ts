@@ -1,4 +1,4 @@
-/** One process of edges: HIRO's two protocols and Good Uncle, on the real driver, feed and groups. */
+/** A simulated edge process with the real sessions of HIRO, Saga and Good Uncle, and the real driver, feeds and groups. */
 import { accountsKeysChanged, type accountsPlacements, accountsRevoked } from '@polyedge/contracts/bus/accounts';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import { Driver } from '@polyedge/edge-kit/driver/driver';
@@ -35,7 +35,7 @@ export class EdgeProcess {
   readonly feed: Feeds;
   readonly #world: Surroundings;
   readonly #hiro: Readonly<Record<'graph' | 'events', Pick<Driver<never, never, never, FakePacket>, 'open'>>>;
-  /** By tenant: an edge of Good Uncle's serves one. */
+  /** By tenant: an edge of Good Uncle serves one tenant. */
   readonly #goodUncle = new Map<string, Pick<Driver<never, never, never, FakePacket>, 'open'>>();
   readonly #newGoodUncle: (tenant: string) => Pick<Driver<never, never, never, FakePacket>, 'open'>;
   readonly #saga: SagaSide;
@@ -44,10 +44,10 @@ export class EdgeProcess {
   readonly #bridges: readonly Bridge[];
   readonly #placements: KnownPlacements;
   readonly #watches: CountedWatches;
-  /** By tenant: the version of its last move that this process knows of. */
+  /** By tenant: the version of the last move that this process knows of. */
   #movedAt: ReadonlyMap<string, number> = new Map();
 
-  /** @param isBridged JSSocket's bridge runs in it, for each tenant */
+  /** @param isBridged whether it runs JSSocket's bridge for each tenant */
   constructor(world: Surroundings, name: string, isBridged: boolean) {
     this.#world = world;
     this.process = new Process(world.time, 'edge', name);
@@ -105,7 +105,7 @@ export class EdgeProcess {
     this.#bridges = bridged.map((tenant) => new Bridge(world.of(tenant), this, shared.feed, wheel));
   }
 
-  /** A client of a tenant connects. @returns its end of the socket, open as soon as this process runs */
+  /** Connects a client of a tenant. @returns the client's end of the socket, which opens as soon as this process runs */
   connect(
     { api, tenant, query }: { readonly api: Api; readonly tenant: string; readonly query: Readonly<Record<string, string>> },
     client: WireClient,
@@ -132,18 +132,18 @@ export class EdgeProcess {
     return driver;
   }
 
-  /** Writes as the edge's own sessions do. */
+  /** Sends a write as the edge's own sessions do. */
   write(write: PendingWrite): void {
     this.process.run(() => this.#writes.add(write));
   }
 
-  /** Whether it knows where a tenant is and since when, so that what is shown of it can be judged. */
+  /** Whether it knows the tenant's journal and last move, so that what it shows of the tenant can be judged. */
   knows({ tenant, journal, directory }: Surroundings): boolean {
     const since = directory.placements.get(tenant)?.since ?? 0;
     return this.#placements.journalOf(tenant) === journal && (this.#movedAt.get(tenant) ?? 0) === since;
   }
 
-  /** The bus to ask the directory by, which keeps what it answers. */
+  /** The bus for requests to the directory; its answers are recorded. */
   #directory(): Pick<Bus, 'request' | 'subscribe' | 'onStatus'> {
     const { bus } = this;
     return {
@@ -160,12 +160,12 @@ export class EdgeProcess {
     };
   }
 
-  /** Watches of its sessions and bridges that have not begun yet. */
+  /** The number of watches of its sessions and bridges that are not live yet. */
   get pendingWatches(): number {
     return this.#watches.pending;
   }
 
-  /** What its bridges have not told yet. */
+  /** A notification that its bridges still owe. */
   missing(): string | undefined {
     for (const bridge of this.#bridges) {
       const missing = bridge.missing();
@@ -174,7 +174,7 @@ export class EdgeProcess {
     return undefined;
   }
 
-  /** It finds out which clients have gone. */
+  /** Notices the clients that have gone. */
   notice(): void {
     for (const wire of this.#wires) wire.noticed();
   }
@@ -192,7 +192,7 @@ const rules = (): Topics => {
   return topics.value;
 };
 
-/** What is logged as a mistake of ours is one. A request that fails because a server is away is logged as well. */
+/** A logged failure of protocol code is a problem. Requests that fail because a server is down are logged too, and are none. */
 const logInto = ({ judge }: Surroundings): Log => ({
   ...silentLog,
   error: (sentence, fields) => {

@@ -1,8 +1,8 @@
-/** `node fingerprints.ts EVENTS SEED…`: runs histories and prints a digest of all that was seen of each, by seed, as JSON. */
+/** `node fingerprints.ts EVENTS SEED…`: runs histories and prints, as JSON, a digest of everything observed in each, by seed. */
 import { hash } from 'node:crypto';
 import { SystemWorld } from './system-world.ts';
 
-/** Runs them one after the other. @returns by seed */
+/** Runs histories one after the other. @returns their digests by seed */
 export async function fingerprintsOf(events: number, seeds: readonly number[]): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const seed of seeds) found[seed] = hash('sha256', JSON.stringify(await new SystemWorld({ seed, events }).run()));

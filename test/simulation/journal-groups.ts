@@ -1,4 +1,4 @@
-/** Consumer groups of a simulated edge: those of each journal, as `JournalGroups` opens them on the real servers. */
+/** The consumer groups of a simulated edge, by journal, as `JournalGroups` opens them on real servers. */
 import { graphHead } from '@polyedge/contracts/bus/feed';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { ConsumerGroups, MemberHandler } from '@polyedge/edge-kit/driver/consumer-groups';
@@ -30,7 +30,7 @@ export class SimulatedJournalGroups implements ConsumerGroups {
     return this.#of(this.#bus.placements.journalOf(group.tenant)).join(group, handler);
   }
 
-  /** Those of a journal, if anybody here has needed them. */
+  /** The groups of a journal; undefined if none was used here. */
   in(journal: string): SimulatedGroups | undefined {
     return this.#opened.get(journal);
   }

@@ -1,4 +1,4 @@
-/** The journals of a simulated system beside `main`, and what it looks like from one of them or to a tenant. */
+/** Further journals of a simulated system, and views of the system from a journal or a tenant. */
 import { PositionsModel } from '@polyedge/journal/testing/positions-model';
 import type { NatsModel } from '@polyedge/simulation/nats-model';
 import type { Chance, VirtualTime } from '@polyedge/simulation/virtual-time';
@@ -17,9 +17,9 @@ export interface Groups {
 }
 
 /**
- * The servers of a journal that begins.
- * @param groups that are judged there
- * @param moving of a tenant that is in different journals
+ * The servers of a new journal.
+ * @param groups to judge there
+ * @param moving the groups of the tenant that moves between journals
  */
 export function newServers(
   journal: string,
@@ -38,14 +38,14 @@ export function newServers(
   return { journal, database, positions, judge, redis: new RedisModel(time), databaseAwayUntil: 0 };
 }
 
-/** Of a tenant: which, where, and how often it was moved. */
+/** A tenant's current journal, and the number of its moves. */
 export interface Place {
   readonly tenant: string;
   servers: Servers;
   moves: number;
 }
 
-/** A system as seen from the journal where somebody is. */
+/** A view of the system with the servers of one place's journal. */
 export class SeenFrom implements Surroundings {
   readonly #system: Surroundings;
   readonly #place: Place;

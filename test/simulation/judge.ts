@@ -1,4 +1,4 @@
-/** What the system promises (docs/architecture.md), looked at whenever something is committed, published, given, confirmed or stored. */
+/** Checks the system's promises (docs/architecture.md) at every commit, publication, delivery, confirmation and stored position. */
 import { isDeepStrictEqual } from 'node:util';
 import { type FullChange, stateBefore } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
@@ -10,51 +10,51 @@ import type { DatabaseModel } from '../../services/graph-store/test/database-mod
 import type { MovingGroups } from './moving-groups.ts';
 import { GROUP_TYPES, PARTITIONS } from './settings.ts';
 
-/** The attribute by which a write is known again. */
+/** The attribute that identifies a write. */
 export const TOKEN = '/token';
-/** Properties of Saga have it as their value. */
+/** In Saga's properties, the value identifies the write. */
 const tokenOf = (state: Element | undefined): unknown => state?.attributes[TOKEN] ?? state?.attributes.value;
-/** So long after a failover at most another epoch is in force. */
+/** A new epoch is in force at most this long after a failover. */
 const UNDECIDED_MS = 20_000;
-/** After a failover the row of the lease is an older one for so long. */
+/** For this long after a failover, the row of the lease may be an older one. */
 const FAILOVER_MS = 15_000;
 
 export class Judge {
-  /** What was found wrong first, as a sentence. */
+  /** The first problem, as a sentence. */
   problem: string | undefined;
   readonly counts = { committed: 0, published: 0, shown: 0, given: 0, windows: 0, acknowledged: 0, recovered: 0, bridged: 0 };
   readonly #time: VirtualTime;
   readonly #database: DatabaseModel;
   readonly #positions: PositionsModel;
   readonly #groups: GroupJudge;
-  /** Of one tenant; those of a tenant that was moved are not looked at by seq any more. */
+  /** The groups of one tenant; once a tenant has moved, its groups are no longer judged by seq. */
   #groupNames: readonly string[];
   readonly #groupTenant: string;
   readonly #journal: string;
   readonly #moving: MovingGroups | undefined;
-  /** By group: seqs that have reached one of its clients. */
+  /** By group: seqs that one of its clients has received. */
   readonly #received = new Map<string, Set<number>>();
   #partitions: number[] = [];
   readonly #committedAt: number[] = [];
   #seqs: number[][] = [];
-  /** States by element, to fold what comes onto. */
+  /** States by element, onto which changes are folded. */
   readonly #states = new Map<string, Element>();
-  /** How often a write took effect, by its token. */
+  /** By token: how often the write took effect. */
   readonly #effects = new Map<string, number>();
   readonly #tops = new Map<string, number>();
   #published = 0;
   #failedOverAt = Number.NEGATIVE_INFINITY;
-  /** Writes that took effect in any history. */
+  /** Tokens of writes that took effect in any history. */
   readonly #ever = new Set<string>();
-  /** What groups are given is judged as long as nothing that was given is undone. */
+  /** Deliveries to groups are judged until a failover undoes something that was delivered. */
   #isFirstHistory = true;
   #epochBeganAt = 0;
-  /** Another copy of the database took over, and no epoch was begun for it yet: what is told may be of either. */
+  /** A failover has happened, and its epoch has not begun: what is received may be of either history. */
   #isUndecided = false;
 
   /**
-   * @param groups those whose positions are here, all of one tenant
-   * @param moving those of a tenant that is here at some times
+   * @param groups the groups whose positions are stored here, all of one tenant
+   * @param moving the groups of the tenant that is sometimes here
    */
   constructor(
     journal: string,
@@ -95,7 +95,7 @@ export class Judge {
     return this.#isUndecided && this.#time.now < this.#failedOverAt + UNDECIDED_MS;
   }
 
-  /** On the virtual clock. Groups may pass over what was committed between a failover and the epoch that it makes. */
+  /** On the virtual clock. Groups may pass over changes committed between a failover and its epoch. */
   get epochBeganAt(): number {
     return this.#epochBeganAt;
   }
@@ -125,12 +125,12 @@ export class Judge {
     }
   }
 
-  /** When a change was committed, on the virtual clock. */
+  /** The time of a commit, on the virtual clock. */
   committedAt(seq: number): number {
     return this.#committedAt[seq] ?? 0;
   }
 
-  /** A tenant is in another journal from now on: what it wrote counts there, and its groups go on there. */
+  /** A tenant is in another journal from now on: its writes count there, and its groups continue there. */
   departed(tenant: string, groups: readonly string[]): void {
     for (const change of this.#database.journal) {
       if (change.tenant !== tenant) continue;
@@ -146,7 +146,7 @@ export class Judge {
     return this.#effects.has(token);
   }
 
-  /** A client was told that its write took effect. */
+  /** A client's write was acknowledged. */
   acknowledged(token: string): void {
     this.counts.acknowledged += 1;
     if (!this.#ever.has(token)) this.wrong(`${token} was acknowledged and is not in the journal`);
@@ -172,13 +172,13 @@ export class Judge {
     this.#published = Math.max(this.#published, last);
   }
 
-  /** What a tenant left behind when it was moved has no contents any more. */
+  /** Whether a change was emptied because its tenant has left. */
   #isJournaled(change: FullChange): boolean {
     const journaled = this.#database.journal[change.seq - 1];
     return change === journaled || (journaled?.scope === 'system' && journaled.id === change.id) || isDeepStrictEqual(change, journaled);
   }
 
-  /** Another copy of the database goes on: what it does not have never was. */
+  /** A failover: changes that the new copy of the database lacks are undone. */
   failedOver(): void {
     const { seq } = this.#database;
     this.#failedOverAt = this.#time.now;
@@ -202,9 +202,9 @@ export class Judge {
   newEpoch(): void {
     this.#isUndecided = false;
     this.#epochBeganAt = this.#time.now;
-    // As it is done with the epoch: owners of the other history may have stored something since it ended.
+    // Again, as with the epoch: owners in the old history may have stored positions since it ended.
     this.#positions.restore(this.#database.seq);
-    // Nobody begins in it before what is there now.
+    // Nothing in the new epoch begins before the current position.
     this.#published = this.#database.seq;
   }
 
@@ -227,7 +227,7 @@ export class Judge {
     this.#take();
   }
 
-  /** A change has reached a client of a group. */
+  /** A client of a group has received a change. */
   received(group: string, { seq, id, version }: Pick<FullChange, 'seq' | 'id' | 'version'>): void {
     if (this.#isMoving(group)) this.#moving?.received(group, { id, version });
     const received = this.#received.get(group) ?? new Set<number>();
@@ -250,7 +250,7 @@ export class Judge {
     this.#take();
   }
 
-  /** What groups have not confirmed or stored yet; undefined when all is done. */
+  /** The first change that a group has not confirmed or stored; undefined if there is none. */
   missingInGroups(): string | undefined {
     return this.#isFirstHistory ? this.#groups.missing(this.#groupNames, this.#seqs) : undefined;
   }

@@ -1,4 +1,4 @@
-/** Good Uncle's side of the system: who writes products, and clients with live queries, whose windows are compared with a read at their version. */
+/** Clients of Good Uncle with live queries. Their windows are compared with a read of the database at their version. */
 import type { Element } from '@polyedge/contracts/element';
 import { compareBy, type Sort } from '@polyedge/query/query';
 import { WritingClient } from './clients.ts';
@@ -28,16 +28,16 @@ export class LiveQuery extends WritingClient {
   readonly #above: number;
   readonly #limit: number;
   readonly #sort: readonly Sort[] = [{ path: ['attributes', 'price'], order: 'asc' }];
-  /** The subscription: another one whenever it ended. */
+  /** The id of the subscription; a new one after each end. */
   #number = 0;
   #next = 0;
   #window: string[] = [];
   #version = 0;
   #isSynced = false;
   #history = '';
-  /** The subscription was begun after this move, and -1 where the edge did not know of it. */
+  /** The number of moves when the subscription began; -1 if the edge did not know the last one. */
   #moves = -1;
-  /** Rows of its own that it was told of by `match created`, and writes that are not answered. */
+  /** Own rows that it received by `match created`, and unanswered writes. */
   readonly #created = new Set<string>();
   readonly #asked = new Set<string>();
   #writes = 0;
@@ -72,7 +72,7 @@ export class LiveQuery extends WritingClient {
     if (ref !== `q${this.#number}`) return;
     if (response.code !== 'ok' || response.last === true) {
       this.#isSynced = false;
-      // It could not go on: it is asked for again.
+      // The subscription ended: the client subscribes again.
       this.world.time.after(200, () => {
         if (this.isOpen) this.begin();
       });
@@ -112,7 +112,7 @@ export class LiveQuery extends WritingClient {
     return `${this.name} shows ${this.#window.join()} where a read gives ${wanted.join()}`;
   }
 
-  /** A write is answered before the socket hears of it. */
+  /** The answer to a write precedes its event. */
   #answered({ code, payload }: Told['response']): void {
     const { judge } = this.world;
     const id = payload?.id ?? '';
@@ -133,7 +133,7 @@ export class LiveQuery extends WritingClient {
     if (this.#window.length > this.#limit) judge.wrong(`${this.name} shows more than ${this.#limit} rows`);
   }
 
-  /** All events of a version were told: the window then is what a read at that version gives. */
+  /** All events of a version were received: the window now equals a read at that version. */
   #compare(): void {
     const { judge } = this.world;
     if (!this.#isSynced || !this.#isJudged) return;
@@ -143,7 +143,7 @@ export class LiveQuery extends WritingClient {
       judge.wrong(`${this.name} shows ${this.#window.join()} at version ${this.#version}, where a read gives ${wanted.join()}`);
   }
 
-  /** What it is told is of one history in one journal. */
+  /** Whether everything it receives is of one history in one journal. */
   get #isJudged(): boolean {
     return this.world.judge.isFirstHistory && this.#moves === this.world.moves;
   }

@@ -1,4 +1,4 @@
-/** What planted mistakes (`planted.ts`) do to an edge: its bus, its feed and its protocol with one of them. */
+/** The planted mistakes (`planted.ts`) of an edge: its bus, feed or protocol with one of them. */
 import { graphChanges, graphHead } from '@polyedge/contracts/bus/feed';
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
@@ -27,7 +27,7 @@ export function mistakenBus(bus: NatsModelBus, { bug, chance }: Surroundings): B
     subscribe: (channel, subject, handler) =>
       bus.subscribe(channel, subject, (body, on, bytes) => {
         if (channel.address !== graphHead.address || bug !== 'heads-without-chain') return handler(body, on, bytes);
-        // Each head is taken for the one that follows.
+        // Each head claims to follow the last one.
         const { from, to, keys } = body as { readonly from: number; readonly to: number; readonly keys: readonly number[][] };
         const missed = Math.max(0, from - (next ?? from));
         next = Math.max(next ?? 0, to + 1);
@@ -66,7 +66,7 @@ export function mistakenFeed(feed: Feed, world: Surroundings): Feed {
   };
 }
 
-/** A protocol whose own events need not wait for the answer. */
+/** A protocol that does not hold events back until the answer. */
 export function mistakenProtocol<Raw, In, Out>(protocol: Protocol<Raw, In, Out>, { bug }: Surroundings): Protocol<Raw, In, Out> {
   if (bug !== 'events-before-their-answer') return protocol;
   const unordered = (effects: readonly Effect<Out>[]): readonly Effect<Out>[] =>
@@ -80,7 +80,7 @@ export function mistakenProtocol<Raw, In, Out>(protocol: Protocol<Raw, In, Out>,
   };
 }
 
-/** A feed whose watches are now and then given again what they had in the turn before. */
+/** A feed that sometimes repeats the changes of the turn before. */
 function forgetful(feed: Feed, { chance }: Surroundings): Feed {
   return {
     watch: (interest, handler) => {

@@ -1,6 +1,7 @@
 /**
- * Moves a tenant between the journals of a simulated system, by the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies what it has
- * while it is written, fences it, copies the rest, reads where its groups are in Redis, and decides. It may end after any of them; what was decided is carried out by others then.
+ * Moves a tenant between the journals of a simulated system, in the transactions of graph-store's program (`src/placing`, docs/adr/0032): copies its
+ * data while it is written, fences it, copies the rest, reads its groups' positions from Redis, and decides. The program may end after any of these
+ * steps; a decided move is then carried out by a replica.
  */
 import { GROUP_TIMES } from '@polyedge/journal/groups/settings';
 import type { Place } from './journals.ts';
@@ -8,24 +9,24 @@ import type { MovingGroups } from './moving-groups.ts';
 import { PARTITIONS } from './settings.ts';
 import type { Servers, Surroundings } from './surroundings.ts';
 
-/** Changes in one piece; the last step begins when no more are left to look at. */
+/** Changes in one piece; the last step begins when at most this many are left. */
 const PIECE = 20;
 const FENCE_MS = 3000;
-/** When a replica finds what was decided and not carried out. */
+/** After this time a replica finds a decided move and carries it out. */
 const FOUND_MS = 500;
 const AGAIN_MS = 300;
 
-/** What the target has of a tenant that is on its way. */
+/** The state of a move in its target. */
 interface Arrival {
   readonly source: Servers;
   readonly target: Servers;
-  /** The newest change there when it began: where a group stands that is before all that came. */
+  /** The newest change of the target when the move began: the position of a group that is before all copies. */
   readonly floor: number;
   readonly numbers: Map<number, number>;
   copied: number;
 }
 
-/** What Redis has of a group in the source. */
+/** The working copy of a group's positions in the source's Redis. */
 interface GroupCopy {
   readonly id: number;
   /** By partition. */
@@ -39,28 +40,28 @@ export class Mover {
   readonly #place: Place;
   readonly #groups: MovingGroups;
   #arrival: Arrival | undefined;
-  /** A run ends when another one has begun. */
+  /** A run ends when the next one begins. */
   #run = 0;
   #fences = 0;
   #fence: 'none' | 'asked for' | 'in force' = 'none';
-  /** Of the source, when it was fenced. */
+  /** The newest change of the source when it was fenced. */
   #fencedSeq = 0;
   #isDecided = false;
-  /** By name, as they were read before the decision; none if Redis did not answer. */
+  /** By group name, as read before the decision; empty if Redis did not answer. */
   #copies: ReadonlyMap<string, GroupCopy> = new Map();
-  /** Groups of the source, by their ids there, when it was left. */
+  /** Ids of the groups in the source, at the decision. */
   #departed: readonly number[] = [];
-  /** Journals that have not deleted yet what the tenant left there. */
+  /** Journals in which data of the tenant still has to be deleted. */
   readonly #left = new Set<Servers>();
 
-  /** @param groups those of the tenant */
+  /** @param groups of the tenant */
   constructor(world: Surroundings, place: Place, groups: MovingGroups) {
     this.#world = world;
     this.#place = place;
     this.#groups = groups;
   }
 
-  /** Begins, or goes on with what an earlier run began. @param steps after which it ends, wherever it is */
+  /** Begins a move, or resumes that of an earlier run. @param steps the program ends after this many */
   begin(target: Servers, steps: number): void {
     if (this.#isDecided) return;
     this.#run += 1;
@@ -93,7 +94,7 @@ export class Mover {
         this.#raiseFence(arrival.source);
         return 'rest';
       case 'rest':
-        // Batches that had begun before are waited for.
+        // Batches that began before the fence must end first.
         if (this.#fence !== 'in force') return this.#fence === 'none' ? 'copy' : 'rest';
         this.#copy(arrival);
         if (arrival.copied < this.#fencedSeq) return 'rest';
@@ -153,7 +154,7 @@ export class Mover {
     for (const group of groups) redis.groups(database.epoch).endLeases(group);
   }
 
-  /** Deletes what the tenant has left behind, when nobody can deliver anything of it any more. */
+  /** Deletes the tenant's data in the source, once no owner can deliver any of it. */
   #remove(source: Servers, groups: readonly number[]): void {
     const { redis, database } = source;
     const mayHaveOwners = redis.isAway || groups.map((group) => redis.groups(database.epoch).endLeases(group)).includes(true);
@@ -164,12 +165,12 @@ export class Mover {
     });
   }
 
-  /** @returns false: the fence has ended before */
+  /** @returns false if the fence had expired */
   #decide(arrival: Arrival): boolean {
     const { tenant } = this.#place;
     const { source } = arrival;
     if (this.#fence !== 'in force') return false;
-    // This one does not end by itself any more.
+    // The fence is permanent now.
     this.#fence = 'none';
     this.#fences += 1;
     source.database.away.set(tenant, 'left');
@@ -193,7 +194,7 @@ export class Mover {
     return true;
   }
 
-  /** Where a group goes on in the target. */
+  /** The position in the target at which a group continues. */
   #arrived(position: number, arrival: Arrival): number {
     if (this.#world.bug === 'groups-begin-anew') return arrival.floor;
     if (this.#world.bug === 'groups-skip-what-is-open') return arrival.target.database.seq;
@@ -225,7 +226,7 @@ export class Mover {
 
 const isAway = ({ source, target }: Arrival, now: number): boolean => Math.max(source.databaseAwayUntil, target.databaseAwayUntil) > now;
 
-/** A position in the source as that of the last change of the tenant before it. */
+/** Translates a position of the source: the target's seq of the tenant's last change at or before it. */
 function atOrBefore(position: number, { numbers, floor }: Arrival): number {
   let found = floor;
   for (const [was, now] of numbers) {

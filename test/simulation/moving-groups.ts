@@ -1,6 +1,6 @@
 /**
- * Groups of a tenant that moves between journals, looked at across its moves. A change has another seq in each journal, so it is known by its element and
- * the version that it made of it, and what groups promise is judged by its place in the order of the tenant.
+ * Judges the groups of a tenant across its moves between journals. A change has another seq in each journal, so it is identified by its element and
+ * version, and judged by its place in the tenant's order, which is the same everywhere.
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { PositionsModel } from '@polyedge/journal/testing/positions-model';
@@ -10,13 +10,13 @@ import { GROUP_TYPES, PARTITIONS } from './settings.ts';
 
 type Version = Pick<FullChange, 'id' | 'version'>;
 
-/** Where the positions of the groups are stored at the time. */
+/** The journal that stores the groups' positions now. */
 interface Stored {
   readonly journal: string;
   readonly positions: PositionsModel;
 }
 
-/** So long before, the store may have heard of a position last while it fails: until its replicas go on, and a second more. */
+/** How old the last stored position may be while the store fails: the time until its replicas continue, and one second. */
 const UNSTORED_MS = 16_000;
 
 export class MovingGroups {
@@ -24,17 +24,17 @@ export class MovingGroups {
   readonly #tenant: string;
   readonly #judge: GroupJudge;
   readonly #stored: () => Stored;
-  /** Where in the order of the tenant each version is, from 1. */
+  /** The place of each version in the tenant's order, from 1. */
   readonly #places = new Map<string, number>();
-  /** By place, from 0. */
+  /** The partition of each place; index 0 is place 1. */
   readonly #partitions: number[] = [];
-  /** By journal: the seqs that the tenant's changes have there, and their places. */
+  /** By journal: the seqs of the tenant's changes there, with their places. */
   readonly #seqs = new Map<string, { readonly seq: number; readonly place: number }[]>();
-  /** By group: versions that have reached one of its clients. */
+  /** By group: versions that one of its clients has received. */
   readonly #received = new Map<string, Set<string>>();
   #problem: string | undefined;
 
-  /** @param stored where the groups are now */
+  /** @param stored returns the current journal and its positions */
   constructor(tenant: string, names: readonly string[], stored: () => Stored) {
     this.#tenant = tenant;
     this.names = names;
@@ -42,17 +42,17 @@ export class MovingGroups {
     this.#judge = new GroupJudge(PARTITIONS, (group, partition) => this.#positionOf(group, partition));
   }
 
-  /** What was found wrong first, as a sentence. */
+  /** The first problem, as a sentence. */
   get problem(): string | undefined {
     return this.#problem ?? this.#judge.problem;
   }
 
-  /** Something fails from one moment to another that may cost the last confirmations. That no replica of graph-store runs does not. */
+  /** A fault, from one time to another, that may lose the last confirmations. A graph-store without replicas is not one. */
   fault(from: number, to: number): void {
     this.#judge.fault(from, to);
   }
 
-  /** Working copies of positions are lost, or cannot be read until then: what the store has may be as old as its last failure. */
+  /** Working copies of positions are lost, or unreadable for some time: the stored positions may be as old as the store's last failure. */
   lostCopies(now: number, until: number): void {
     this.#judge.fault(now - UNSTORED_MS, until);
   }
@@ -70,7 +70,7 @@ export class MovingGroups {
     this.#seqs.set(journal, seqs);
   }
 
-  /** The tenant has left a journal: its owners there learn of it when they store positions next. */
+  /** The tenant has left a journal; its owners there learn of it when they next store positions. */
   departed(journal: string, at: number): void {
     this.#seqs.delete(journal);
     this.#judge.fault(at, at);
@@ -80,7 +80,7 @@ export class MovingGroups {
     this.#judge.give(group, this.#placesOf(group, changes), this.#partitionOf, at);
   }
 
-  /** A version has reached a client of a group. */
+  /** A client of a group has received a version. */
   received(group: string, version: Version): void {
     const received = this.#received.get(group) ?? new Set<string>();
     this.#received.set(group, received.add(keyOf(version)));
@@ -93,12 +93,12 @@ export class MovingGroups {
     this.#judge.confirm(group, this.#placesOf(group, changes), this.#partitionOf, at, inTime);
   }
 
-  /** Positions grow, in whichever journal they are, and pass nothing that no client has confirmed. */
+  /** Positions only grow, in whichever journal, and never pass an unconfirmed change. */
   positions(): void {
     this.#judge.positions(this.names);
   }
 
-  /** What the groups have not confirmed or stored yet; undefined when all is done. */
+  /** The first change that a group has not confirmed or stored; undefined if there is none. */
   missing(): string | undefined {
     const places = Array.from({ length: PARTITIONS }, (): number[] => []);
     for (const [at, partition] of this.#partitions.entries()) places[partition]?.push(at + 1);
@@ -120,7 +120,7 @@ export class MovingGroups {
 
   readonly #partitionOf = (place: number): number => this.#partitions[place - 1] ?? -1;
 
-  /** The place of the last change that a position is not before; -1 if there is no such group. */
+  /** The place of the last change at or before a group's position; -1 if there is no such group. */
   #positionOf(group: string, partition: number): number {
     const { journal, positions } = this.#stored();
     const position = positions.positionOf(group, partition);

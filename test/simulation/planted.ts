@@ -1,37 +1,37 @@
-/** Known mistakes, one of which a test puts into the system to see that it is found. */
+/** Known bugs. A test plants one in the system and checks that it is found. */
 
 export const SYSTEM_BUGS = [
-  /** Heads form no chain: a feed takes each for the next one. Being told of a broken connection would hide it, so it is not told. */
+  /** Heads form no chain: a feed takes each one for the next. The feed is not told of broken connections, which would hide the bug. */
   'heads-without-chain',
-  /** A range that a feed asked for is taken for complete although a change is missing from it. */
+  /** A fetched range counts as complete although a change is missing. */
   'deliver-before-the-gap-is-filled',
-  /** What a socket already got is forgotten between two turns. */
+  /** What a socket has already received is forgotten between two turns. */
   'dedupe-by-tick',
-  /** An attempt whose outcome is unknown is made again under another operation id. */
+  /** A write whose outcome is unknown is retried under another operation id. */
   'retry-without-the-operation-id',
-  /** A COMMIT that was not answered is taken for done. */
+  /** An unanswered COMMIT counts as done. */
   'outcome-assumed',
-  /** The publisher's clock stands still with its process, so it believes in a lease past its end. */
+  /** The publisher's clock stops while its process is suspended, so the publisher believes in an expired lease. */
   'lease-believed-past-its-end',
-  /** Another copy of the database goes on under the same epoch. */
+  /** After a failover, the epoch stays the same. */
   'epoch-unnoticed',
-  /** The store takes any fence of a group's owner. Positions only growing would hide it, so they may go back as well. */
+  /** The store accepts any fence of a group's owner. Positions may decrease, which otherwise would hide the bug. */
   'no-fence-check',
-  /** What was written to a member's socket counts as confirmed. */
+  /** Changes count as confirmed when they are written to a member's socket. */
   'position-moved-on-write',
-  /** Rows of a live query are read from a copy that is behind its events. */
+  /** The rows of a live query are read from a copy of the database that is behind the events. */
   'rows-older-than-events',
-  /** A message that comes again while its first attempt is under way is run again, and operation ids are not looked up. */
+  /** A repeated message runs again while its first attempt is in progress, and operation ids are not looked up. */
   'repeats-not-looked-up',
-  /** Rows are locked by one statement and read by the next, which sees what was made in between and is not locked. */
+  /** Rows are locked by one statement and read by the next one, which also sees rows created in between, without a lock. */
   'read-after-lock',
-  /** A write that is to be answered after its events is answered at once. */
+  /** A write that must be answered after its events is answered at once. */
   'answers-before-their-events',
-  /** The events of a write that is to be answered before them are shown when they come. */
+  /** The events of a write that must be answered first are shown when they arrive. */
   'events-before-their-answer',
-  /** A group whose tenant has moved begins with what the tenant brought along. */
+  /** After a move, a group starts at the first copied change. */
   'groups-begin-anew',
-  /** A group whose tenant has moved goes on with what comes then. */
+  /** After a move, a group skips everything that was copied. */
   'groups-skip-what-is-open',
 ] as const;
 export type SystemBug = (typeof SYSTEM_BUGS)[number];

@@ -1,21 +1,21 @@
-/** Positions of consumer groups as graph-store keeps them, in the simulated database. */
+/** The positions of consumer groups, as graph-store stores them, in the simulated database. */
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { GroupPositions } from '../../services/graph-store/src/postgres/groups.ts';
 import { ELSEWHERE, MOVING } from '../../services/graph-store/src/postgres/tenants-elsewhere.ts';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** What the server has read of a connection that is gone takes effect within this time. */
+/** The server finishes what it has read from a lost connection within this time. */
 const LATE_MS = 2500;
 
 /**
- * @param process the replica that asks
- * @param reach fails when the database cannot be reached
+ * @param process of the replica that calls
+ * @param reach fails if the database cannot be reached
  */
 export function positionsOver(world: Surroundings, process: Process, reach: () => void): Omit<GroupPositions, 'stats' | 'sweep'> {
   const { chance, database, positions, time, bug } = world;
 
-  /** Arrives, takes effect and is answered. Of some nobody hears whether it took effect, and it may do so later. */
+  /** A statement arrives, takes effect and is answered. Some answers are lost, and such a statement may take effect later. */
   const ask = <Answer>(effect: () => Outcome<Answer>): Promise<Outcome<Answer>> =>
     new Promise((resolve, reject) => {
       time.after(0.5 + chance.below(4), () => {
@@ -59,7 +59,7 @@ export function positionsOver(world: Surroundings, process: Process, reach: () =
         if (bug === 'no-fence-check') positions.commitWithoutFence(moved);
         return positions.commit(moved, touched) as Awaited<ReturnType<GroupPositions['commit']>>;
       }),
-    // Nobody looks after groups here.
+    // The simulation does not expire groups.
     reset: async () => failed('not-found'),
     remove: async () => failed('not-found'),
     list: async () => done({ epoch: database.epoch, seq: database.seq, groups: [] }),

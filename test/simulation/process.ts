@@ -1,8 +1,8 @@
-/** A process of the simulated system: it may stand still, and it may end. */
+/** A process of the simulated system, which can be suspended and killed. */
 import type { BusProcess } from '@polyedge/simulation/nats-model-bus';
 import type { VirtualTime } from '@polyedge/simulation/virtual-time';
 
-/** 2026: times of the simulation are times of day as well. */
+/** In 2026: the time at which every simulation starts. */
 const EPOCH_MS = 1_767_225_600_000;
 const LEAST_MS = 1 / 1024;
 
@@ -10,14 +10,14 @@ export class Process implements BusProcess {
   readonly service: string;
   readonly name: string;
   readonly #time: VirtualTime;
-  /** Its monotonic clock does not count while it stands still: a mistake that a test plants. */
+  /** A planted mistake: its monotonic clock stops while it is suspended. */
   readonly #clockStops: boolean;
   #isDead = false;
   #frozenUntil = 0;
   #stoodStillMs = 0;
-  /** What was to run while it stood still, in that order. */
+  /** Work that became due while it was suspended, in order. */
   #waiting: { run: () => void }[] = [];
-  /** What its wall clock shows too much. */
+  /** How far its wall clock is ahead. */
   wallAheadMs = 0;
 
   constructor(time: VirtualTime, service: string, name: string, clockStops = false) {
@@ -34,7 +34,7 @@ export class Process implements BusProcess {
   /** Its monotonic clock. */
   readonly now = (): number => this.#time.now - this.#stoodStillMs;
 
-  /** Milliseconds since 1970 that do not jump: what the driver of an edge goes by. */
+  /** Milliseconds since 1970, without the jumps of the wall clock: the driver's time. */
   readonly date = (): number => EPOCH_MS + this.now();
 
   /** Its wall clock. */
@@ -49,7 +49,7 @@ export class Process implements BusProcess {
     if (this.#clockStops) this.#stoodStillMs += ms;
   }
 
-  /** It stands still no longer. */
+  /** Resumes the process. */
   goOn(): void {
     this.#frozenUntil = this.#time.now;
     for (const { run } of this.#waiting.splice(0)) this.run(run);
@@ -61,7 +61,7 @@ export class Process implements BusProcess {
       work();
       return;
     }
-    // Behind what waits already.
+    // After the work that is waiting already.
     const waiting = { run: work };
     this.#waiting.push(waiting);
     this.#time.after(this.#frozenUntil - this.#time.now, () => {
@@ -73,7 +73,7 @@ export class Process implements BusProcess {
   }
 
   after(ms: number, work: () => void): () => void {
-    // What a clock that was stopped counts up to a moment may be less than what time can tell apart: it would never come.
+    // For a clock that was stopped, the remaining time may be below the resolution of virtual time: it would never elapse.
     const delay = this.#clockStops && ms > 0 ? Math.max(ms, LEAST_MS) : ms;
     return this.#time.after(delay, () => this.run(work));
   }

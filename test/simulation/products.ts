@@ -1,4 +1,4 @@
-/** Who writes to a simulated system without being a client of it: products, and what everybody who watches its type has to be shown. */
+/** Writes to a simulated system that no client makes: products, and markers that every watcher of their type must receive. */
 import type { MutationRequest, Operation } from '@polyedge/contracts/bus/graph';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { JsonObject } from '@polyedge/query/json';
@@ -20,7 +20,7 @@ export class Products {
     this.#edges = edges;
   }
 
-  /** Products are written, changed or deleted at the same moment. New ones keep coming. */
+  /** Creates, changes or deletes products at the same moment. New ones keep coming. */
   write(choice: Chance): void {
     if (choice.percent(25)) {
       this.#rush(choice);
@@ -35,13 +35,13 @@ export class Products {
     this.#count += 1;
     const token = `p.${this.#count}`;
     const operations = [this.#operation(token, choice)];
-    // What many have to wait for.
+    // A row that many writes wait for.
     if (choice.percent(40)) operations.push(stock(token));
     this.#world.note(`${edge.process.name} writes ${token} to ${operations.map(({ target }) => target.id).join(' and ')}`);
     this.#send(edge, { id: token, operations, chance: choice });
   }
 
-  /** A vertex of a tenant that everybody who watches its type has to be shown. */
+  /** Writes a vertex that every watcher of its type must receive. */
   writeMarker(tenant: string, type: string, choice: Chance): void {
     const edge = choice.of(this.#edges());
     const marker: Operation = { op: 'create', type, scope: SCOPE, attributes: { [TOKEN]: `${type} of ${tenant}` } };
@@ -49,8 +49,8 @@ export class Products {
   }
 
   /**
-   * Many write one and the same new product, one shortly after the other, some of them together with what others have to wait for. Where batches take
-   * long, those are two that begin at one moment over different edges.
+   * Many writes of the same new product within milliseconds. Some of them also write a row that others wait for; where batches take longer, those are two
+   * that begin at the same moment over different edges.
    */
   #rush(choice: Chance): void {
     this.#count += 1;

@@ -1,4 +1,4 @@
-/** The Redis of the simulated system: hot journals and consumer groups, by epoch. It may be away, lose its last second, and lose everything. */
+/** The Redis of the simulated system: hot journals and consumer groups, by epoch. It can be unavailable, lose its last second, or lose everything. */
 import { HotJournalModel } from '@polyedge/simulation/hot-journal-model';
 import { RedisGroupsModel } from '@polyedge/simulation/redis-groups-model';
 import type { VirtualTime } from '@polyedge/simulation/virtual-time';
@@ -35,7 +35,7 @@ export class RedisModel {
     for (const groups of this.#groups.values()) groups.wipe();
   }
 
-  /** @returns what makes it what it is now */
+  /** @returns a function that restores the current state */
   copy(): () => void {
     const copies = [...this.#hot.values(), ...this.#groups.values()].map((each) => each.copy());
     return () => {

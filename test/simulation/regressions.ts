@@ -1,11 +1,11 @@
 /**
- * Histories that failed once, and why. A seed means what it meant then only as long as nothing else is drawn from it; what was wrong has a test
- * of its own where it was wrong.
+ * Histories that once failed, and why. A seed gives the same history only until something else is drawn from it, so each fault also has a test where it
+ * was.
  */
 export interface Regression {
   readonly seed: number;
   readonly found: string;
-  /** Everything takes part, as it did in every history then. */
+  /** Everything takes part, as in every history at that time. */
   readonly whole?: true;
 }
 

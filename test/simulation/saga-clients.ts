@@ -1,4 +1,4 @@
-/** Clients of Saga: they join rooms, write properties, and go on with their sessions when they come back. */
+/** Clients of Saga: they join rooms, write properties, and resume their sessions when they reconnect. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { GLOBALS_ID, TYPES } from '../../libs/saga/src/elements.ts';
 import { WritingClient } from './clients.ts';
@@ -10,7 +10,7 @@ import type { Opened } from './wire.ts';
 type Kind = 'users' | 'globals';
 const PARENTS: Readonly<Record<Kind, string>> = { users: ACCOUNT.id, globals: GLOBALS_ID };
 const KINDS: readonly Kind[] = ['users', 'globals'];
-/** An answer comes after its event; when the event is not there by then, before it (edge-kit, `write-ordering.ts`). */
+/** An answer follows its event, but waits for it no longer than this (edge-kit, `write-ordering.ts`). */
 const EVENTS_FIRST_MS = 2000;
 
 interface Raw {
@@ -30,7 +30,7 @@ interface SagaBody {
 interface Room {
   /** The seq of the last event. */
   last: number | undefined;
-  /** On the virtual clock; later changes come. */
+  /** When it became live, on the virtual clock: later changes must arrive. */
   joinedAt: number | undefined;
 }
 
@@ -38,20 +38,20 @@ interface Post {
   readonly kind: Kind;
   readonly token: string | undefined;
   readonly at: number;
-  /** The room was joined before it was sent. */
+  /** Whether the room was joined when the write was sent. */
   readonly isHeard: boolean;
 }
 
 export class SagaClient extends WritingClient {
   protected readonly api = 'saga';
-  /** How often the counter was told to grow, and how often that was confirmed. */
+  /** Increments of the counter that were sent, and that were acknowledged. */
   #increments = { sent: 0, confirmed: 0 };
   #pid: string | undefined;
   #offset: string | undefined;
   #rooms: Record<Kind, Room> = noRooms();
   readonly #posts = new Map<number, Post>();
   #count = 0;
-  /** Since it began anew, the history has been the same one. */
+  /** Whether the history is still the one in which the session began. */
   #isJudged = true;
   #failovers = 0;
 
@@ -67,7 +67,7 @@ export class SagaClient extends WritingClient {
     this.#pid = pid;
     if (recovered === true) {
       this.world.judge.counts.recovered += 1;
-      // A join whose answer was lost with the socket.
+      // The answer to the join was lost with the socket.
       for (const room of KINDS) if (this.#rooms[room].joinedAt === undefined) this.#join(room);
       return;
     }
@@ -114,7 +114,7 @@ export class SagaClient extends WritingClient {
     return this.#problemOfCounter();
   }
 
-  // ---- what it says
+  // ---- sent
 
   #emit(event: string, payload: object, post: (Pick<Post, 'kind'> & Partial<Post>) | undefined): void {
     this.#count += 1;
@@ -145,7 +145,7 @@ export class SagaClient extends WritingClient {
     return `counter-${kind}-${this.name.replaceAll(' ', '-')}`;
   }
 
-  // ---- what it is told
+  // ---- received
 
   #answered(ack: number, { status_code: status, body }: SagaBody): void {
     const post = this.#posts.get(ack);
@@ -170,7 +170,7 @@ export class SagaClient extends WritingClient {
       judge.wrong(`${this.name} is answered ${seq} before its event: it is at ${last} in /${kind}`);
   }
 
-  /** Whoever is not let into a room asks again, as long as the session is the same one. */
+  /** Retries a join that was refused, as long as the session is the same one. */
   #joinAgain(kind: Kind): void {
     const rooms = this.#rooms;
     this.world.time.after(300, () => {
@@ -194,7 +194,7 @@ export class SagaClient extends WritingClient {
     if (next !== undefined && next < seq) judge.wrong(`${this.name} is shown ${seq} after ${last} in /${kind}, and never ${next}`);
   }
 
-  /** A counter has grown by what was confirmed at least, and by what was sent at most. */
+  /** The counter is at least the number of acknowledged increments, and at most that of sent ones. */
   #problemOfCounter(): string | undefined {
     if (!this.world.judge.isFirstHistory) return undefined;
     const { sent, confirmed } = this.#increments;
@@ -212,7 +212,7 @@ export class SagaClient extends WritingClient {
   }
 }
 
-/** In place of a token: an increment. */
+/** Takes the place of a token in increments. */
 const COUNTED = '';
 
 const noRooms = (): Record<Kind, Room> => ({

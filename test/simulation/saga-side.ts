@@ -1,4 +1,4 @@
-/** Saga's side of a simulated edge: the real sessions, driver and recovery; a stand-in for the Socket.IO listener (`socketio-listener.ts`). */
+/** The Saga part of a simulated edge: the real sessions, driver and recovery, with a stand-in for the Socket.IO listener (`socketio-listener.ts`). */
 import { accountsChanged } from '@polyedge/contracts/bus/accounts';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import { Driver, type DriverOptions } from '@polyedge/edge-kit/driver/driver';
@@ -13,7 +13,7 @@ import type { Process } from './process.ts';
 import { verify } from './settings.ts';
 import type { Opened, SimulatedWire } from './wire.ts';
 
-/** How long a session can be gone on with. */
+/** How long a session can be resumed. */
 const KEEP_MS = 10_000;
 
 const jsonFraming: Framing<SagaRaw, FakePacket> = {
@@ -45,7 +45,7 @@ export class SagaSide {
     this.#recovery = openRecovery({ ...admits, surroundings, edge: process.name, keepMs: KEEP_MS, requestTimeoutMs: 2000 }).recovery;
   }
 
-  /** @param query `pid` and `offset` of the session that the client wants to go on with, if any */
+  /** @param query `pid` and `offset` of the session that the client wants to resume, if any */
   open(wire: SimulatedWire, { pid, offset }: Readonly<Record<string, string>>, opened: (session: Opened) => void): void {
     this.#count += 1;
     const own = `${this.#process.name}.${this.#count}`;
@@ -62,7 +62,7 @@ export class SagaSide {
         opened({ pid: own });
         return;
       }
-      // The client knows before the first packet of what it missed.
+      // The client learns of the recovery before the first packet that it missed.
       opened({ pid, recovered: true });
       this.#begin(wire, pid, restored.sid, recovered);
     });
@@ -99,7 +99,7 @@ export class SagaSide {
   }
 }
 
-/** Messages as the simulated wire has them. */
+/** Encodes messages for the simulated wire. */
 function overText(handler: WireHandler<SagaRaw>, ended: () => void): WireHandler<string> {
   return {
     message: (text, bytes) => handler.message(JSON.parse(text), bytes),

@@ -1,21 +1,21 @@
-/** What is fixed in every simulated system. */
+/** Constants of all simulated systems. */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 
 export const PARTITIONS = 4;
 export const TENANT = 't';
-/** In a system with two journals: a tenant that is in the other one at first, and moves. */
+/** In a system with two journals: the tenant that starts in the second one, and moves. */
 export const FAR_TENANT = 'u';
 export const FAR_JOURNAL = 'second';
 export const SCOPE = 's';
 
-/** What HIRO's clients write. */
+/** The types that HIRO's clients write. */
 export const TYPES = ['ogit/Trial', 'ogit/Other'];
-/** What members of groups are shown. */
+/** The types that groups consume. */
 export const GROUP_TYPES = [...TYPES, 'products'];
 
-/** Who all clients are: an administrator. */
+/** The account of all clients: an administrator. */
 export const ACCOUNT: Account = {
   ...{ id: 'u1', tenant: TENANT, username: 'u1', roles: { saga: ['Admin'], gooduncle: ['customer'] }, defaultScope: SCOPE },
   ...{ scopes: [], disabled: false, attributes: {} },
@@ -26,5 +26,5 @@ const principalOf = (tenant: string): Principal => ({
   ...{ scopes: [], session: 'l', issuedAt: 0, expiresAt: Number.MAX_SAFE_INTEGER },
 });
 
-/** Whatever token a client shows, it is that one. */
+/** Accepts every token, as that account. */
 export const verify = (tenant = TENANT): Outcome<Principal> => done(principalOf(tenant));

@@ -1,10 +1,10 @@
-/** Makes a history that fails as short as it gets: which of its events are needed to see something wrong. */
+/** Shrinks a failing history to the events that the failure needs. */
 import { type SystemHistory, type SystemTold, SystemWorld } from './system-world.ts';
 
-/** Tries, of some tenths of a second each. */
+/** Maximum attempts; each takes some tenths of a second. */
 const MAX_TRIES = 200;
 
-/** @param history one that fails. @returns the fewest of its events that were found to fail, and how that goes */
+/** @param history a failing one. @returns the smallest set of its events found that fails, with its result */
 export async function shrunk(history: SystemHistory): Promise<{ readonly kept: readonly number[]; readonly told: SystemTold }> {
   let kept: readonly number[] = history.kept ?? Array.from({ length: history.events }, (_, at) => at);
   let told = await new SystemWorld({ ...history, kept }).run();
@@ -17,7 +17,7 @@ export async function shrunk(history: SystemHistory): Promise<{ readonly kept: r
     told = shorter;
     return true;
   };
-  // What comes after the failure is not needed.
+  // Events after the failure are not needed.
   for (let size = kept.length >> 1; size > 0 && tries < MAX_TRIES; size >>= 1)
     while (kept.length > size && (await fails(kept.slice(0, -size))));
   for (let size = kept.length >> 1; size > 0 && tries < MAX_TRIES; size >>= 1) {
@@ -27,7 +27,7 @@ export async function shrunk(history: SystemHistory): Promise<{ readonly kept: r
   return { kept, told };
 }
 
-/** Numbers of events as text and back: `0-3,7`. */
+/** Formats and parses event numbers: `0-3,7`. */
 export function rangesOf(numbers: readonly number[]): string {
   const ranges: string[] = [];
   for (let at = 0; at < numbers.length; ) {

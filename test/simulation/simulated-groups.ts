@@ -1,4 +1,4 @@
-/** Consumer groups of a simulated edge: the real driver, over the model of Redis; the judge hears what is given and taken. */
+/** Consumer groups of a simulated edge: the real machine over the model of Redis. The judge is told of deliveries and confirmations. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { ConsumerGroups, MemberHandler } from '@polyedge/edge-kit/driver/consumer-groups';
 import type { GroupHistories, GroupHistory } from '@polyedge/journal/group-history';
@@ -10,7 +10,7 @@ import type { RedisGroupsModel } from '@polyedge/simulation/redis-groups-model';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** One for all: finding out where it was made takes longer than what it is made for. */
+/** Shared: collecting a stack trace for each would take longer than all the rest. */
 const NO_ANSWER = new Error('Redis does not answer');
 
 export class SimulatedGroups implements ConsumerGroups {
@@ -19,13 +19,13 @@ export class SimulatedGroups implements ConsumerGroups {
   readonly #groups: Groups;
   readonly #store: ReturnType<typeof storeOver>;
   #heardOfRedis: () => void = () => {};
-  /** When what was sent to Redis last arrives: one connection keeps the order. */
+  /** When the last command arrives at Redis: one connection keeps the order. */
   #thereAt = 0;
-  /** This edge cannot reach Redis until then. */
+  /** This edge cannot reach Redis until this time. */
   #redisAwayUntil = 0;
 
   /**
-   * @param world with the servers of the journal whose groups these are
+   * @param world with the servers of the groups' journal
    * @param bus of that journal
    */
   constructor(world: Surroundings, process: Process, bus: Bus) {
@@ -61,17 +61,17 @@ export class SimulatedGroups implements ConsumerGroups {
     this.#groups.announced(epoch, seq);
   }
 
-  /** Tenants are in another journal now. */
+  /** Tenants have moved to another journal. */
   moved(tenants: ReadonlySet<string>): void {
     this.#groups.moved(tenants);
   }
 
-  /** Redis is there again. */
+  /** Redis is available again. */
   reconnected(): void {
     this.#heardOfRedis();
   }
 
-  /** This edge cannot reach Redis for so long. */
+  /** This edge cannot reach Redis for this long. */
   losesRedis(ms: number): void {
     this.#redisAwayUntil = Math.max(this.#redisAwayUntil, this.#world.time.now + ms);
     this.#process.after(ms, () => this.reconnected());
@@ -84,25 +84,25 @@ export class SimulatedGroups implements ConsumerGroups {
 
   #batch(group: string, handler: MemberHandler, changes: readonly FullChange[], ack: () => void, shared: boolean): void {
     const { judge, bug } = this.#world;
-    // What is taken from within was shown to nobody: it may come again as long as what was given before it is not confirmed.
+    // A change that is confirmed within the delivery was shown to nobody. It may be repeated until everything before it is confirmed.
     let isWithin = true;
     const confirm = (): void => {
       const pending = this.#pending(group, changes[0]?.seq ?? 0);
       ack();
-      // A confirmation that lessens what is pending is one that moves the position.
+      // A confirmation that reduces what is pending moves the position.
       const moves = !isWithin && this.#pending(group, changes[0]?.seq ?? 0) < pending;
       judge.confirmed(group, this.#process.name, changes, moves);
     };
     judge.given(group, changes);
     if (bug === 'position-moved-on-write') {
       handler.batch(changes, () => {}, shared);
-      // Not from within: what is taken at once was not shown to anybody.
+      // Not within the delivery: a change that is confirmed at once was not shown to anybody.
       queueMicrotask(confirm);
     } else handler.batch(changes, confirm, shared);
     isWithin = false;
   }
 
-  /** What was given here of the partition of a change, and is not confirmed. */
+  /** The number of unconfirmed deliveries here in a change's partition. */
   #pending(group: string, seq: number): number {
     const partition = this.#world.judge.partitionOf(seq);
     const view = this.#groups.views().find(({ name }) => name === group);
@@ -136,7 +136,7 @@ export class SimulatedGroups implements ConsumerGroups {
     };
   }
 
-  /** Arrives, takes effect, and is answered. Of some nobody hears whether it took effect. */
+  /** A command arrives, takes effect, and is answered. Some answers are lost. */
   #ask<Answer>(answer: () => Answer): Promise<Answer> {
     const { chance, time, lostAnswers } = this.#world;
     this.#thereAt = Math.max(this.#thereAt, time.now + 0.5 + chance.below(4));

@@ -1,4 +1,4 @@
-/** One replica of graph-store: the real executor, publisher and answers, on models of its servers. */
+/** A replica of graph-store: the real executor, publisher and request handlers, on models of its servers. */
 import { accountsGet, accountsPlaced, accountsPlacements } from '@polyedge/contracts/bus/accounts';
 import { graphCommitted } from '@polyedge/contracts/bus/feed';
 import { graphGet, graphQuery } from '@polyedge/contracts/bus/graph';
@@ -31,20 +31,20 @@ import { ACCOUNT, PARTITIONS } from './settings.ts';
 import { StorePublisher } from './store-publisher.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Of the sessions that write (`postgres/connect.ts`): how long one may stand still in a transaction, and wait for a lock. */
+/** Settings of writing sessions (`postgres/connect.ts`): how long one may be idle in a transaction, and wait for a lock. */
 const IDLE_MS = 2000;
 const LOCK_MS = 5000;
-/** Of a hundred batches so many take up to so many milliseconds between their locks and their commit; the others up to four. */
+/** The percentage of batches that take longer between locks and commit, and by how many milliseconds at most; the others take up to four. */
 const USUAL = [25, 60] as const;
 const SLOW = [60, 120] as const;
-/** How often the directory tells the version of the placements, changed or not, and how often it looks whether it has changed. */
+/** Intervals at which the directory announces the version of the placements, and at which it checks for a new one. */
 const TELL_EVERY = 10;
 const LOOK_MS = 500;
 
 export class StoreProcess {
   readonly process: Process;
   readonly bus: NatsModelBus;
-  /** The same for what its journal has for itself. */
+  /** The same, for channels of its journal alone. */
   readonly #journalBus: Bus;
   readonly #world: Surroundings;
   readonly #executor = new ExecutorMachine();
@@ -52,11 +52,11 @@ export class StoreProcess {
   readonly #recent = new RecentChanges(200);
   readonly #callers = new Map<number, (answer: BatchReply) => void>();
   readonly #ran: Record<LaneName, readonly Item[]> = { small: [], large: [] };
-  /** Under way in the database, and what is done when its connection breaks. */
+  /** What is in progress in the database, each with what happens when its connection breaks. */
   readonly #batches = new Map<OpenBatch, () => void>();
   #messages = 0;
 
-  /** @param world with the servers of the journal that it serves */
+  /** @param world with the servers of its journal */
   constructor(world: Surroundings, name: string) {
     this.#world = world;
     this.process = new Process(world.time, 'graph-store', name, world.bug === 'lease-believed-past-its-end');
@@ -89,13 +89,13 @@ export class StoreProcess {
     for (const batch of this.#batches.keys()) this.#world.time.after(this.#world.chance.below(50), batch.rollback);
   }
 
-  /** Its connections to the database have broken. */
+  /** Breaks its connections to the database. */
   databaseLost(): void {
     for (const broken of [...this.#batches.values()]) broken();
     this.process.run(() => this.#publisher.handle({ kind: 'database-lost' }));
   }
 
-  // ---- what it answers
+  // ---- requests
 
   #answer(): void {
     const { database, bug, chance } = this.#world;
@@ -134,7 +134,7 @@ export class StoreProcess {
         placements: [...directory.placements].map(([tenant, placed]) => ({ tenant, ...placed })),
       })),
     );
-    // Who has one journal only is told of no placement.
+    // With one journal there are no placements.
     if (this.#world.tenants.length === 1) return;
     let [looks, told] = [0, directory.version];
     this.process.every(LOOK_MS, () => {
@@ -212,8 +212,8 @@ export class StoreProcess {
   }
 
   /**
-   * A batch reaches the database, locks and reads, is worked on, and is committed. The answer may be lost, whether or not it takes effect, and it
-   * may take effect afterwards.
+   * A batch reaches the database, locks and reads its rows, is evaluated, and is committed. The answer can be lost, whether or not the commit takes effect,
+   * which it may also do later.
    */
   #run(items: readonly Item[], alone: boolean, isAway: boolean, ran: (ms: number, ran: Ran) => void): void {
     const { chance, database, time, bug, lostAnswers, isSlow } = this.#world;
@@ -231,7 +231,7 @@ export class StoreProcess {
       if (this.#batches.delete(batch)) ran(ms, outcome);
     };
     const batch = database.begin(items, alone, () => {
-      // The server ends what stands still between two statements.
+      // The server ends a transaction that is idle between two statements.
       time.after(IDLE_MS, () => end(1, this.#rollback(batch, unknown)));
       const [share, most] = isSlow ? SLOW : USUAL;
       this.process.after(chance.below(chance.percent(share) ? most : 4), () => {
@@ -243,7 +243,7 @@ export class StoreProcess {
         const fate = chance.below(3);
         if (fate === 0) this.#commit(batch);
         else if (fate === 2) batch.rollback();
-        // The server carries out what it has read of a connection that is gone.
+        // The server finishes what it has read from a lost connection.
         else time.after(chance.below(2500), () => this.#commit(batch));
         end(1 + chance.below(50), lost);
       });
@@ -252,7 +252,7 @@ export class StoreProcess {
     time.after(LOCK_MS, () => end(1, this.#rollback(batch, { is: 'load' })));
   }
 
-  /** Undefined: the connection had broken before. */
+  /** Undefined: the connection had been lost before. */
   #commit(batch: OpenBatch): Ran | undefined {
     const committed = batch.commit(this.process.wall());
     if (committed === 'over') return undefined;

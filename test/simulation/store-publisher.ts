@@ -1,4 +1,4 @@
-/** The publisher of one replica of graph-store: the real machine, on models of NATS, Redis and PostgreSQL. */
+/** The publisher of a replica of graph-store: the real machine, on models of NATS, Redis and PostgreSQL. */
 import { graphChanged, graphCommitted, graphHead } from '@polyedge/contracts/bus/feed';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { keysOf } from '@polyedge/contracts/interest';
@@ -19,7 +19,7 @@ import type { Process } from './process.ts';
 import { PARTITIONS } from './settings.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Which of its connections a call of the publisher takes: on one of them what was sent first takes effect first. */
+/** The connection of each call of the publisher: calls on one connection take effect in order. */
 const CONNECTIONS: Partial<Record<PublisherCall['call'], string>> = {
   ...{ take: 'lease', renew: 'lease', release: 'lease', settle: 'settle', newest: 'journal', changes: 'journal', partition: 'journal' },
 };
@@ -29,7 +29,7 @@ export interface StorePublisherOptions {
   /** Of the replica. */
   readonly process: Process;
   readonly bus: NatsModelBus;
-  /** The same, for messages of the replica's journal. */
+  /** The same, for messages of its journal. */
   readonly journalBus: Bus;
   readonly recent: RecentChanges;
 }
@@ -97,7 +97,7 @@ export class StorePublisher {
     return keysOf(change);
   }
 
-  /** Sent now, in force later, answered later still; of some calls nobody hears what became of them. */
+  /** A call is sent now, takes effect later, and is answered later still. Some answers are lost. */
   #call(id: number, call: PublisherCall): void {
     const { chance, time, lostAnswers } = this.#world;
     const answer = (outcome: Outcome<unknown>, ms = 1 + chance.below(5)): void =>
@@ -125,7 +125,7 @@ export class StorePublisher {
     try {
       return done(this.#carryOut(call));
     } catch (error) {
-      // Redis refuses what would break the order of a log.
+      // Redis refuses entries that would break a log's order.
       return failed('unavailable', String(error));
     }
   }

@@ -7,18 +7,18 @@ import type { Judge } from './judge.ts';
 import type { SystemBug } from './planted.ts';
 import type { RedisModel } from './redis-model.ts';
 
-/** A journal: its servers, and what is looked at there. */
+/** A journal's servers and judge. */
 export interface Servers {
   readonly journal: string;
   readonly redis: RedisModel;
   readonly database: DatabaseModel;
   readonly positions: PositionsModel;
   readonly judge: Judge;
-  /** The database cannot be reached until then. */
+  /** The database is unavailable until this time. */
   databaseAwayUntil: number;
 }
 
-/** Which tenants were moved out of `main`, and the version of their last move. */
+/** The tenants outside of `main`, with the version of their last move. */
 export interface Directory {
   version: number;
   readonly placements: Map<string, { readonly journal: string; readonly since: number }>;
@@ -30,20 +30,20 @@ export interface Surroundings extends Servers {
   readonly nats: NatsModel;
   readonly bug: SystemBug | undefined;
   readonly directory: Directory;
-  /** All that there are. */
+  /** All tenants. */
   readonly tenants: readonly string[];
-  /** Of a hundred statements so many lose their answer. */
+  /** The percentage of statements whose answer is lost. */
   readonly lostAnswers: number;
-  /** Batches take longer than they do elsewhere. */
+  /** Whether batches take longer than in other histories. */
   readonly isSlow: boolean;
-  /** How often another copy of the database took over. */
+  /** The number of failovers of the database. */
   readonly failovers: number;
-  /** Whose clients these are, and how often that tenant was moved to another journal. */
+  /** The tenant of this view, and the number of its moves. */
   readonly tenant: string;
   readonly moves: number;
   note(line: string): void;
-  /** The same with the servers of a journal. */
+  /** This view with the servers of a journal. */
   at(journal: string): Surroundings;
-  /** The same for a tenant, with the servers of the journal that it is in at the time. */
+  /** A tenant's view, always with the servers of its current journal. */
   of(tenant: string): Surroundings;
 }

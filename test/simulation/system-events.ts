@@ -1,4 +1,4 @@
-/** What happens to a simulated system, one event of its history after the other: clients write, processes and servers fail, a tenant moves. */
+/** The events of a simulated history: clients write, processes and servers fail, a tenant moves. */
 import { MAIN } from '@polyedge/contracts/journal';
 import { Chance } from '@polyedge/simulation/virtual-time';
 import { type SimulatedClient, WritingClient } from './clients.ts';
@@ -12,10 +12,10 @@ import { FAR_TENANT } from './settings.ts';
 import { StoreProcess } from './store-process.ts';
 import type { Servers, Surroundings } from './surroundings.ts';
 
-/** What a fault may cost a group: its last confirmations; those that the store had not heard of, because its working copies are gone; nothing. */
+/** What a fault may cost a group: its last confirmations; with its working copies, all that the store had not heard of; or nothing. */
 type Cost = 'last' | 'copies' | 'nothing';
 
-/** The parts of a system to which something happens. */
+/** The parts of a system that events act on. */
 export interface System extends Surroundings {
   failovers: number;
   readonly clients: readonly SimulatedClient[];
@@ -23,7 +23,7 @@ export interface System extends Surroundings {
   readonly livingStores: readonly StoreProcess[];
   readonly journals: readonly Servers[];
   readonly products: Products;
-  /** Undefined with one journal only. */
+  /** Undefined if there is one journal. */
   readonly far:
     | { readonly servers: Servers; readonly tenant: Surroundings; readonly mover: Mover; readonly groups: MovingGroups }
     | undefined;
@@ -31,7 +31,7 @@ export interface System extends Surroundings {
   startEdge(): void;
 }
 
-/** Of a hundred events so many are requests of clients, and so many writes to products; the others are faults. */
+/** The percentages of events that are requests of clients, and writes to products; the others are faults. */
 const WRITES = 32;
 const PRODUCTS = 16;
 const KINDS = (Object.keys(FAULTS) as Fault[]).flatMap((fault) => Array.from({ length: FAULTS[fault] }, () => fault));
@@ -63,30 +63,30 @@ export class SystemEvents {
     },
   };
   #choice = new Chance(0);
-  /** What makes the Redis of a journal what it was then. */
+  /** Restores a journal's Redis to an earlier state. */
   #secondAgo: (journal: string) => void = () => {};
   #halfAgo: (journal: string) => void = () => {};
   #copyOfDatabase: () => void = () => {};
   #faults = 0;
 
-  /** @param kinds of faults that happen */
+  /** @param kinds of faults that occur */
   constructor(world: System, seed: number, kinds: ReadonlySet<Fault>) {
     this.#world = world;
     this.#seed = seed;
     this.#kinds = kinds;
   }
 
-  /** How often something failed. */
+  /** The number of faults so far. */
   get faults(): number {
     return this.#faults;
   }
 
-  /** Of what is done to the system: that of the last event. */
+  /** The random choices of the last event. */
   get choice(): Chance {
     return this.#choice;
   }
 
-  /** The event of this number. Each has choices of its own, so leaving one out does not make another one of the next. */
+  /** Carries out the event of a number. Each has random choices of its own, so leaving one out does not change the others. */
   happen(event: number): void {
     this.#choice = new Chance(Math.imul(this.#seed, 0x9e3779b1) ^ Math.imul(event + 1, 0x85ebca6b));
     this.#something();
@@ -98,7 +98,7 @@ export class SystemEvents {
     else if (pick < WRITES + PRODUCTS) this.#world.products.write(this.#choice);
     else {
       let fault = faultAt(pick);
-      // As much fails where fewer kinds of faults are.
+      // With fewer kinds of faults there are as many faults.
       for (; !this.#kinds.has(fault); fault = faultAt(pick)) pick = WRITES + PRODUCTS + this.#choice.below(100 - WRITES - PRODUCTS);
       this.#failures[fault]();
     }
@@ -116,7 +116,7 @@ export class SystemEvents {
     writer.write(count);
   }
 
-  /** @param cost for groups of a tenant that moves; judges of one journal excuse repeats by any fault */
+  /** @param cost for the groups of the tenant that moves; a journal's own judge excuses repeats after any fault */
   #fault(what: string, ms: number, happen: () => void, cost: Cost = 'last'): void {
     const { far, journals, time } = this.#world;
     this.#faults += 1;
@@ -132,13 +132,13 @@ export class SystemEvents {
     if (client !== undefined) this.#fault(`${client.name} ${what}`, ms, () => happen(client));
   }
 
-  /** Of somebody who goes on with the session from elsewhere. */
+  /** A client that resumes its session elsewhere. */
   #loseNetwork(): void {
     const player = this.#someClient(SagaClient);
     if (player !== undefined) this.#fault(`${player.name} loses its network`, 0, () => player.breakOff(this.#choice.percent(50)));
   }
 
-  /** A process ends at once, or is stopped in good order; another one takes its place. */
+  /** Kills a process, or stops it in good order; another one takes its place. */
   #stop(kind: 'edge' | 'store'): void {
     const stopped = this.#choice.of<EdgeProcess | StoreProcess>(kind === 'edge' ? this.#world.livingEdges : this.#world.livingStores);
     if (stopped === undefined) return;
@@ -198,7 +198,7 @@ export class SystemEvents {
     return this.#choice.of(this.#world.journals) ?? this.#world;
   }
 
-  /** The tenant that moves is moved to the other journal, or a move that has ended somewhere goes on. */
+  /** Moves the tenant to the other journal, or resumes a move that was interrupted. */
   #move(): void {
     if (this.#world.far === undefined) return;
     const { tenant, servers, mover } = this.#world.far;
@@ -220,7 +220,7 @@ export class SystemEvents {
     this.#fault(`the database of ${servers.journal} is away`, ms, lose, 'nothing');
   }
 
-  /** Another copy of the database takes over, which is up to a second behind. */
+  /** Fails over to a copy of the database that is up to a second behind. */
   #failOver(): void {
     this.#world.note('another copy of the database takes over');
     this.#loseDatabase(() => {
@@ -240,17 +240,17 @@ export class SystemEvents {
     this.#fault(`the clock of ${store.process.name} jumps by ${ms / 3_600_000} h`, 0, jump, 'nothing');
   }
 
-  /** Keeps copies of the servers, to which they can fall back, from now on. */
+  /** From now on, keeps copies of the servers for failovers. */
   copy(): void {
     if (!this.#kinds.has('Redis set back') && !this.#kinds.has('move or failover')) return;
     this.#secondAgo = this.#halfAgo;
     const copies = new Map(this.#world.journals.map(({ journal, redis }) => [journal, redis.copy()]));
     this.#halfAgo = (journal) => copies.get(journal)?.();
-    // With a tenant that moves no other copy takes over.
+    // There are no failovers in a system with a tenant that moves.
     if (this.#world.far === undefined) this.#copyOfDatabase = this.#world.database.copy();
     this.#world.time.after(500, () => this.copy());
   }
 }
 
-/** Of a process that fails: groups are of edges. */
+/** What the failure of a process costs: groups are served by edges. */
 const costOf = (one: EdgeProcess | StoreProcess): Cost => (one instanceof StoreProcess ? 'nothing' : 'last');

@@ -1,6 +1,6 @@
 /**
- * A whole system in one process from one seed: clients, edges and stores with their real sessions, drivers and machines, on models of NATS, Redis
- * and PostgreSQL and on virtual time. Processes stop, stand still and end, messages and answers are lost, servers restart and forget.
+ * A whole system in one process, from one seed: clients, edges and stores with their real sessions, drivers and machines, on virtual time and on models
+ * of NATS, Redis and PostgreSQL. Processes are suspended, stopped and killed, messages and answers are lost, servers restart and lose data.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import type { PositionsModel } from '@polyedge/journal/testing/positions-model';
@@ -26,39 +26,39 @@ import { type System, SystemEvents } from './system-events.ts';
 
 export interface SystemHistory {
   readonly seed: number;
-  /** How often something is done to the system. What is done depends on the seed and its number alone. */
+  /** The number of events. Each depends on the seed and its number alone. */
   readonly events: number;
-  /** Which of these happen; default all. */
+  /** The events to carry out; default all. */
   readonly kept?: readonly number[];
-  /** Everything takes part, whatever the seed draws. */
+  /** Everything takes part, whatever the seed says. */
   readonly whole?: boolean;
   readonly bug?: SystemBug;
 }
 
-/** How a history went: what was wrong with it, and what it was made of. */
+/** The result of a history: its problem, if any, and its counts. */
 export interface SystemTold {
   readonly problem: string | undefined;
   readonly timeline: readonly string[];
   readonly counts: Readonly<Record<string, number>>;
-  /** Of every event of the history (`VirtualTime`). */
+  /** The fingerprint of everything that happened (`VirtualTime`). */
   readonly fingerprint: number;
 }
 
 const GROUPS = ['one', 'two'] as const;
 const FAR_GROUPS = ['far'] as const;
 const KEPT_LINES = 400;
-/** When faults stop, everything is delivered within this time. */
+/** After the last fault, everything must be delivered within this time. */
 const PROGRESS_MS = 30_000;
-/** Answers lost of a hundred while something may fail. */
+/** Percentage of answers that are lost while there are faults. */
 const LOST_ANSWERS = 3;
 
-/** A second journal, and the tenant that is there at first. */
+/** The second journal, and the tenant that starts there. */
 interface Far {
   readonly servers: Servers;
   readonly journal: Surroundings;
   readonly tenant: Surroundings;
   readonly mover: Mover;
-  /** Of the tenant, which are looked at across its moves. */
+  /** The tenant's groups, judged across its moves. */
   readonly groups: MovingGroups;
 }
 
@@ -111,7 +111,7 @@ export class SystemWorld implements System {
     this.far = this.#secondJournal(place, moving);
   }
 
-  /** Those of these groups that take part. */
+  /** The groups among these that take part. */
   #groupsOf(names: readonly Part[]): Part[] {
     return names.filter((name) => this.#parts.parts.has(name));
   }
@@ -188,7 +188,7 @@ export class SystemWorld implements System {
     return sums;
   }
 
-  /** Faults stop; then everything that was written reaches everybody. */
+  /** Ends all faults; then everything that was written must reach everybody. */
   async #settle(): Promise<void> {
     this.note('nothing fails any more');
     this.lostAnswers = 0;
@@ -208,7 +208,7 @@ export class SystemWorld implements System {
       await this.#until(begin + PROGRESS_MS / 2);
       this.#steps += await this.time.runSettled(1000);
     } while (this.#pendingWatches > 0 && this.time.now < begin + PROGRESS_MS / 2);
-    // What comes now has to be shown to everybody.
+    // Everybody must receive what is written now.
     if (this.#pendingWatches > 0) this.judge.wrong(`no progress: ${this.#pendingWatches} watches have not begun`);
     this.products.writeOne(this.#events.choice);
     for (const tenant of this.tenants) for (const type of TYPES) this.products.writeMarker(tenant, type, this.#events.choice);
@@ -218,7 +218,7 @@ export class SystemWorld implements System {
     if (missing !== undefined) this.judge.wrong(`no progress: ${missing}`);
   }
 
-  /** Lets time pass until nothing is missing, or until then. @returns what is missing */
+  /** Lets time pass until nothing is missing, at most until `end`. @returns what is missing */
   async #until(end: number): Promise<string | undefined> {
     for (;;) {
       let missing: string | undefined;
@@ -231,7 +231,7 @@ export class SystemWorld implements System {
     }
   }
 
-  /** What holds at every moment. */
+  /** Checks what must hold at every moment. */
   #look(): void {
     for (const { judge } of this.journals) judge.positions();
     this.far?.groups.positions();
@@ -247,7 +247,7 @@ export class SystemWorld implements System {
     return this.livingEdges.reduce((sum, { pendingWatches }) => sum + pendingWatches, 0);
   }
 
-  // ---- who takes part
+  // ---- participants
 
   get livingEdges(): EdgeProcess[] {
     return this.#edges.filter(({ process }) => !process.isDead);
@@ -307,5 +307,5 @@ export class SystemWorld implements System {
   }
 }
 
-/** Members and writers, who are no parts of their own, take part. */
+/** Members and writers are not optional parts: they always take part. */
 const isLeftOut = (name: string, { parts }: Parts): boolean => isPart(name) && !parts.has(name);

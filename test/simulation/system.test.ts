@@ -9,14 +9,14 @@ import { REGRESSIONS } from './regressions.ts';
 import { numbersOf, rangesOf } from './shrink.ts';
 import { SystemWorld } from './system-world.ts';
 
-/** With those of consumer groups alone (libs/simulation/test/groups.test.ts) five hundred in one run of the tests. */
+/** Together with those of consumer groups alone (libs/simulation/test/groups.test.ts), a run of the tests has five hundred histories. */
 const HISTORIES = 150;
-/** Of the histories here; `npm run soak -- simulate` runs longer ones. */
+/** Events of each history here; `npm run soak -- simulate` runs longer ones. */
 const EVENTS = 40;
-/** A planted bug is found within so many histories of the length that the soak has. */
+/** A planted bug must be found within this many histories of the soak's length. */
 const FOUND_WITHIN = 100;
 const LONG = 200;
-/** Where those that are rarely seen were found last: looked at first. */
+/** The seeds that last found the rare ones, which are tried first. */
 const BEGIN: Partial<Record<SystemBug, number>> = {
   'epoch-unnoticed': 45,
   'no-fence-check': 320,
@@ -24,7 +24,7 @@ const BEGIN: Partial<Record<SystemBug, number>> = {
 };
 
 test('a system in which everything fails that can fail keeps what it promises', async () => {
-  // The same ones in every run of the tests; the soak looks at others.
+  // The same seeds in every run of the tests; the soak uses others.
   const first = Number(process.env.SEED ?? 1);
   const sums: Record<string, number> = {};
   for (let seed = first; seed < first + HISTORIES; seed += 1) {

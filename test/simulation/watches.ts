@@ -1,7 +1,7 @@
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Feed, Watch, WatchHandler } from '@polyedge/edge-kit/feed/watch';
 
-/** A feed that knows which of its watches have not become live yet: what is committed until then need not be shown by them. */
+/** A feed that knows which of its watches are not live yet: those need not deliver what is committed before they are. */
 export class CountedWatches implements Feed {
   readonly #feed: Feed;
   readonly #pending = new Set<WatchHandler>();
@@ -10,7 +10,7 @@ export class CountedWatches implements Feed {
     this.#feed = feed;
   }
 
-  /** Watches that were asked for and are neither live nor over. */
+  /** The number of watches that are neither live nor over. */
   get pending(): number {
     return this.#pending.size;
   }

@@ -1,16 +1,16 @@
-/** A socket of the simulated system, from both ends. */
+/** Both ends of a socket in the simulated system. */
 import type { FakePacket } from '@polyedge/edge-kit/testing/fake-wire';
 import type { Wire, WireHandler } from '@polyedge/edge-kit/transport/wire';
 import type { Process } from './process.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** What a client is told of its socket. */
+/** Callbacks of the client. */
 export interface WireClient {
   frame(text: string): void;
   closed(code: number): void;
 }
 
-/** What a client is told when its socket opens: of a session that it can go on with later, and whether it goes on with one. */
+/** What a client learns when its socket opens: the session that it can resume later, and whether it has resumed one. */
 export interface Opened {
   readonly pid?: string;
   readonly recovered?: boolean;
@@ -23,13 +23,13 @@ export class SimulatedWire implements Wire<FakePacket> {
   readonly #process: Process;
   readonly #client: WireClient;
   readonly #unread: FakePacket[] = [];
-  /** Messages of the client while the edge does not read. */
+  /** Messages from the client, kept while the edge does not read. */
   readonly #held: string[] = [];
   #handler: WireHandler<string> | undefined;
   #isPaused = false;
   #isReading = true;
   #isOver = false;
-  /** The client has gone, and nobody has told the edge. */
+  /** The client has gone, and the edge does not know. */
   #isHalfOpen = false;
   #toClientAt = 0;
   #toEdgeAt = 0;
@@ -79,7 +79,7 @@ export class SimulatedWire implements Wire<FakePacket> {
 
   close(code: number): void {
     if (this.#isOver) return;
-    // What was written before still arrives.
+    // What was written before the close still arrives.
     this.#later('client', () => this.#end(code));
   }
 
@@ -89,7 +89,7 @@ export class SimulatedWire implements Wire<FakePacket> {
     if (!this.#isOver) this.#toEdge(JSON.stringify(frame));
   }
 
-  /** Goes on, or stops, to read. */
+  /** Resumes or stops reading. */
   read(isReading: boolean): void {
     this.#isReading = isReading;
     if (!isReading || this.#isOver) return;
@@ -98,7 +98,7 @@ export class SimulatedWire implements Wire<FakePacket> {
     this.#process.run(() => this.#handler?.drained());
   }
 
-  /** The client is gone. `quietly`: nobody tells the edge. */
+  /** The client goes. `quietly`: the edge is not told. */
   leave(quietly: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -106,14 +106,14 @@ export class SimulatedWire implements Wire<FakePacket> {
     if (!quietly) this.#process.after(1 + this.#world.chance.below(20), () => this.#handler?.gone(1006));
   }
 
-  /** The edge finds out that the client has gone, as it does by pings. */
+  /** The edge notices that the client has gone, as by missing pongs. */
   noticed(): void {
     if (!this.#isHalfOpen) return;
     this.#isHalfOpen = false;
     this.#process.run(() => this.#handler?.gone(1006));
   }
 
-  /** The edge's process is gone, and with it the socket. */
+  /** The edge's process, and with it the socket, is gone. */
   lost(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -141,7 +141,7 @@ export class SimulatedWire implements Wire<FakePacket> {
     });
   }
 
-  /** Arrives at one end, behind what was sent there before. */
+  /** Delivers to one end, after everything sent there before. */
   #later(end: 'client' | 'edge', arrive: () => void): void {
     const { time, chance } = this.#world;
     const at = Math.max(end === 'client' ? this.#toClientAt : this.#toEdgeAt, time.now + 0.3 + chance.next() * 3);

@@ -1,4 +1,4 @@
-/** An edge with members of consumer groups: the real machine, a driver on virtual time, and clients that confirm as they like. */
+/** An edge with members of consumer groups: the real machine, a driver on virtual time, and clients that confirm at their own pace. */
 import type { FullChange } from '@polyedge/contracts/change';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import { GroupsMachine } from '@polyedge/journal/groups/machine';
@@ -9,7 +9,7 @@ import { type GroupServers, isOfRedis, type PlantedBug } from './groups-servers.
 import type { PositionStoreModel } from './position-store-model.ts';
 import type { Chance, VirtualTime } from './virtual-time.ts';
 
-/** Who does not confirm for so long is closed by its driver. */
+/** The driver closes a member that has not confirmed for this long. */
 const SILENT_MS = 10_000;
 
 /** What the edges of a world share. */
@@ -20,23 +20,23 @@ export interface EdgeSurroundings {
   readonly store: PositionStoreModel;
   readonly judge: GroupJudge;
   readonly bug: PlantedBug | undefined;
-  /** The store does not answer until then. */
+  /** The store does not answer until this time. */
   readonly storeAwayUntil: number;
-  /** Something has failed before: answers may be lost. */
+  /** Faults have begun: answers may be lost. */
   readonly hasFailed: boolean;
   note(line: string): void;
-  /** An edge says that members of a group moved. */
+  /** Announces that members of a group have moved. */
   notify(from: GroupsEdge, group: string): void;
 }
 
 interface SimulatedMember {
   readonly name: string;
   readonly group: string;
-  /** How long its client takes to confirm; undefined: it does not, and is closed for it in the end. */
+  /** How long its client takes to confirm; undefined: it does not confirm, and is closed in the end. */
   confirmMs: number | undefined;
-  /** What it did not confirm while it was silent: a client confirms in order. */
+  /** Deliveries that it did not confirm while it was silent: a client confirms in order. */
   readonly unconfirmed: (() => void)[];
-  /** When the last of what is on its way is confirmed. */
+  /** When the last delivery in flight is confirmed. */
   confirmsAt: number;
   gone: boolean;
 }
@@ -48,17 +48,17 @@ export class GroupsEdge {
   readonly #members = new Map<string, SimulatedMember>();
   readonly #listening = new Map<string, string>();
   #isDead = false;
-  /** Messages of its process stand still until then. */
+  /** Its process is suspended until this time. */
   #frozenUntil = 0;
   #wakes = 0;
-  /** It cannot reach Redis until then. */
+  /** It cannot reach Redis until this time. */
   redisAwayUntil = 0;
 
   constructor(world: EdgeSurroundings, name: string) {
     this.name = name;
     this.#world = world;
     this.#machine = new GroupsMachine({ edge: name, times: GROUP_TIMES, offsetMode: 'kafka' });
-    // Heads come at least every second.
+    // There is a head at least every second.
     const head = (): void => {
       this.announce();
       this.later(1000, head);
@@ -87,7 +87,7 @@ export class GroupsEdge {
     return [...this.#members.values()].some((member) => member.group === group);
   }
 
-  /** Runs something in this process: when it does not stand still, and unless it is dead. */
+  /** Runs work in this process: once it is not suspended, and unless it was killed. */
   later(ms: number, run: () => void): void {
     const { time } = this.#world;
     time.after(ms, () => {
@@ -102,7 +102,7 @@ export class GroupsEdge {
     this.handle({ kind: 'announced', epoch, seq });
   }
 
-  /** Another edge reports that members of a group moved. */
+  /** Another edge announces that members of a group have moved. */
   notified(name: string): void {
     const group = this.#listening.get(name);
     if (group !== undefined) this.later(this.#world.chance.below(20), () => this.handle({ kind: 'moved', group }));
@@ -122,7 +122,7 @@ export class GroupsEdge {
     for (const member of [...this.#members.values()]) this.#forget(member);
   }
 
-  /** The process stands still; what was to reach it comes when it goes on. */
+  /** Suspends the process; its messages arrive when it resumes. */
   freeze(ms: number): void {
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.time.now + ms);
   }
@@ -146,7 +146,7 @@ export class GroupsEdge {
     this.handle({ kind: 'leave', member: name });
   }
 
-  /** A client confirms this much later from now on; undefined: it stops to. */
+  /** From now on, a client confirms after this time; undefined: it stops confirming. */
   confirmAfter(name: string, ms: number | undefined): void {
     const member = this.#members.get(name);
     if (member === undefined) return;
@@ -194,7 +194,7 @@ export class GroupsEdge {
     });
   }
 
-  /** What a member was given of a partition and did not confirm: a confirmation that lessens it is one that moves the position. */
+  /** The number of a member's unconfirmed deliveries in a partition: a confirmation that reduces it moves the position. */
   #pending({ name, group }: SimulatedMember, partition: number): number {
     const view = this.#machine.views().find((one) => one.name === group);
     return view?.partitions.find((one) => one.partition === partition && one.owner === name)?.pending ?? 0;
@@ -207,7 +207,7 @@ export class GroupsEdge {
       case 'call':
         this.#call(effect.id, effect.call);
         break;
-      // Members here ask nothing about earlier owners.
+      // Members here do not ask about earlier owners.
       case 'taken':
         break;
       case 'deliver':
@@ -245,7 +245,7 @@ export class GroupsEdge {
     }
   }
 
-  /** Asks, and answers after a while. An answer may be lost although the question was not: then nobody knows what happened. */
+  /** Sends a request, whose answer arrives after a while or is lost; the request may have taken effect even then. */
   #call(id: number, call: GroupCall): void {
     const { chance, time, servers } = this.#world;
     const there = chance.below(8);

@@ -1,19 +1,19 @@
-/** What consumer groups promise (docs/architecture.md, "Groups"), judged at every delivery, confirmation and position. */
+/** Checks the promises of consumer groups (docs/architecture.md, "Groups") at every delivery, confirmation and position. */
 
-/** What was confirmed and not yet safe may come again: up to a second of it, and the time that answers take. */
+/** Changes that were confirmed this shortly before a fault may be repeated: a second, and the time that answers take. */
 const UNSAFE_MS = 2000;
 
 interface Partition {
-  /** Seqs that were given at least once, in the order of their first time. */
+  /** Seqs delivered at least once, in the order of their first delivery. */
   readonly first: number[];
-  /** When each was confirmed first; Infinity when that came after its owner had lost the partition. */
+  /** When each was first confirmed; Infinity if its owner had lost the partition by then. */
   readonly confirmed: Map<number, number>;
-  /** How many of the first ones are confirmed. */
+  /** The length of the confirmed prefix. */
   done: number;
 }
 
 export class GroupJudge {
-  /** What was found wrong first, as a sentence. */
+  /** The first problem, as a sentence. */
   problem: string | undefined;
   given = 0;
   repeats = 0;
@@ -32,12 +32,12 @@ export class GroupJudge {
     this.problem ??= sentence;
   }
 
-  /** Something fails from one moment to another. */
+  /** A fault, from one time to another. */
   fault(from: number, to: number): void {
     this.#faults.push({ from, to });
   }
 
-  /** Changes reach a member. In each partition the first time of a change comes after the first time of all before it. */
+  /** Changes reach a member. In each partition, first deliveries are in order. */
   give(group: string, seqs: readonly number[], partitionOf: (seq: number) => number, at: number): void {
     for (const seq of seqs) {
       const partition = partitionOf(seq);
@@ -49,7 +49,7 @@ export class GroupJudge {
     }
   }
 
-  /** A client has confirmed changes. `inTime`: its edge owned the partition still, so the position moves over them. */
+  /** A client has confirmed changes. `inTime`: its edge still owned the partition, so the position moves. */
   confirm(group: string, seqs: readonly number[], partitionOf: (seq: number) => number, at: number, inTime: boolean): void {
     for (const seq of seqs) {
       const { confirmed } = this.#of(group, partitionOf(seq));
@@ -57,7 +57,7 @@ export class GroupJudge {
     }
   }
 
-  /** Positions grow, and pass nothing that no client has confirmed. */
+  /** Positions only grow, and never pass an unconfirmed change. */
   positions(groups: readonly string[]): void {
     for (const group of groups) {
       for (let partition = 0; partition < this.#partitions; partition += 1) {
@@ -72,7 +72,7 @@ export class GroupJudge {
     }
   }
 
-  /** What has not been confirmed, or what the store has not heard of; undefined when all is done. */
+  /** The first change that is not confirmed, or whose confirmation is not stored; undefined if there is none. */
   missing(groups: readonly string[], seqs: readonly (readonly number[])[]): string | undefined {
     for (const group of groups) {
       for (const [partition, all] of seqs.entries()) {
@@ -91,7 +91,7 @@ export class GroupJudge {
     this.repeats += 1;
     const confirmedAt = confirmed.get(seq);
     if (confirmedAt === undefined) return;
-    // Only a failure soon after it, or one that lasted then, leaves a confirmation unsafe.
+    // A confirmation can only be lost by a fault that lasted at its time or began soon after.
     const excused = this.#faults.some(({ from, to }) => confirmedAt >= from - UNSAFE_MS && confirmedAt <= to + UNSAFE_MS && from <= at);
     if (!excused && at - confirmedAt > UNSAFE_MS)
       this.wrong(`${group}: ${seq} comes again ${Math.floor(at - confirmedAt)} ms after it was confirmed, and nothing failed then`);
@@ -107,7 +107,7 @@ export class GroupJudge {
   }
 }
 
-/** The first that is not confirmed. */
+/** The first unconfirmed seq. */
 function openOf(partition: Partition): number | undefined {
   const { first, confirmed } = partition;
   while (partition.done < first.length && confirmed.has(first[partition.done] ?? 0)) partition.done += 1;

@@ -1,4 +1,4 @@
-/** What Redis and the store answer to consumer groups, and the known mistakes that a test puts into them or beside them. */
+/** The answers of Redis and the store to consumer groups, and the known bugs that a test can plant in or beside them. */
 import { done, type Outcome } from '@polyedge/contracts/errors';
 import type { GroupCall } from '@polyedge/journal/groups/messages';
 import type { CommittedPosition } from '@polyedge/journal/groups/port';
@@ -7,19 +7,19 @@ import type { PositionStoreModel } from './position-store-model.ts';
 import type { RedisGroupsModel } from './redis-groups-model.ts';
 import type { Chance } from './virtual-time.ts';
 
-/** Known mistakes, one of which a test puts in to see that it is found. */
+/** Known bugs. A test plants one and checks that it is found. */
 export const PLANTED_BUGS = [
-  // What was given counts as confirmed.
+  // Delivered changes count as confirmed.
   'confirmed-when-given',
-  // A page of the journal comes twice.
+  // A page of the journal is read twice.
   'page-read-twice',
-  // A page that is not the next one is taken for it.
+  // A page with a gap before it counts as the next one.
   'page-with-a-hole',
-  // A new owner begins where the stored position is not yet.
+  // A new owner believes a working copy that is ahead of the stored position.
   'position-of-a-copy-believed',
-  // The store is told of what was given, not of what was confirmed.
+  // The store is told of deliveries instead of confirmations.
   'position-moved-when-given',
-  // Nobody looks again after a failure.
+  // Nothing is retried after a failure.
   'no-tick',
 ] as const;
 export type PlantedBug = (typeof PLANTED_BUGS)[number];
@@ -37,7 +37,7 @@ export class GroupServers {
     this.#bug = bug;
   }
 
-  /** @param edge whose question it is */
+  /** @param edge that asks */
   answer(edge: string, call: GroupCall): Outcome<unknown> {
     const { termMs, aliveMs } = GROUP_TIMES;
     switch (call.call) {
@@ -83,7 +83,7 @@ export class GroupServers {
 
 export const isOfRedis = ({ call }: GroupCall): boolean => !['open', 'claim', 'commit', 'position'].includes(call);
 
-/** Where a planted bug begins to read. */
+/** The position at which a planted bug begins to read. */
 function afterWith(bug: PlantedBug, after: number): number {
   if (bug === 'page-with-a-hole') return after + 3;
   return bug === 'page-read-twice' ? Math.max(0, after - 5) : after;

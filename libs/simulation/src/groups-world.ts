@@ -1,6 +1,6 @@
 /**
- * Consumer groups of several edges in one process: real machines, models of Redis and of the store, clients that confirm late, and faults from
- * a seed. Every delivery and every position is judged when it happens.
+ * Consumer groups of several edges in one process: real machines, models of Redis and of the store, clients that confirm late, and faults drawn from a
+ * seed. Every delivery and every position is judged when it happens.
  */
 import { type EdgeSurroundings, GroupsEdge } from './groups-edge.ts';
 import { GroupJudge } from './groups-judge.ts';
@@ -15,7 +15,7 @@ export interface GroupsHistory {
   readonly bug?: PlantedBug;
 }
 
-/** How a history went: what was wrong with it, and what it was made of. */
+/** The result of a history: its problem, if any, and its counts. */
 export interface ObservedDelivery {
   readonly problem: string | undefined;
   readonly timeline: readonly string[];
@@ -28,7 +28,7 @@ export interface ObservedDelivery {
 const PARTITIONS = 4;
 const GROUPS = ['one', 'two'];
 const KEPT_LINES = 400;
-/** When faults stop, everything is delivered within this time. */
+/** After the last fault, everything must be delivered within this time. */
 const PROGRESS_MS = 30_000;
 
 export class GroupsWorld implements EdgeSurroundings {
@@ -41,7 +41,7 @@ export class GroupsWorld implements EdgeSurroundings {
   readonly #redis: RedisGroupsModel;
   readonly #edges: GroupsEdge[] = [];
   readonly #timeline: string[] = [];
-  /** Makes Redis what it was up to a second ago, and half a second ago. */
+  /** Restore Redis to its state up to a second ago, and half a second ago. */
   #secondAgo: () => void = () => {};
   #halfAgo: () => void = () => {};
   #storeAwayUntil = 0;
@@ -99,7 +99,7 @@ export class GroupsWorld implements EdgeSurroundings {
     };
   }
 
-  /** Faults stop; then everything has to reach somebody, and positions have to follow. */
+  /** Ends all faults; then everything must reach somebody, and positions must follow. */
   #settle(): void {
     this.#storeAwayUntil = 0;
     for (const edge of this.#edges) {

@@ -1,4 +1,4 @@
-/** The hot journal in Redis as its scripts keep it (`libs/journal/src/scripts`), in memory. */
+/** An in-memory model of the hot journal in Redis and its scripts (`libs/journal/src/scripts`). */
 import type { Appended, Claimed, JournalEntry, LogPage, PartitionState, Refused } from '@polyedge/journal/hot-journal';
 
 interface Meta {
@@ -16,7 +16,7 @@ type Body = Omit<JournalEntry, 'prev'>;
 /** The partitions of one epoch. */
 export class HotJournalModel {
   #partitions = new Map<number, Meta>();
-  /** Arrays that do not change. */
+  /** Arrays are replaced, never changed. */
   #logs = new Map<string, readonly JournalEntry[]>();
 
   wipe(): void {
@@ -24,7 +24,7 @@ export class HotJournalModel {
     this.#logs.clear();
   }
 
-  /** @returns what makes it what it is now */
+  /** @returns a function that restores the current state */
   copy(): () => void {
     const partitions = new Map([...this.#partitions].map(([partition, meta]) => [partition, { ...meta }]));
     const logs = new Map(this.#logs);
@@ -52,9 +52,9 @@ export class HotJournalModel {
     const key = keyOf(partition, state.generation);
     const log = this.#logs.get(key) ?? [];
     const found = log.at(-1)?.seq;
-    // An empty log is right when it never had an entry, or when all it had was trimmed.
+    // An empty log is valid if it never had an entry, or if all its entries were trimmed.
     const differs = found === undefined ? meta.last !== 0 && !this.#logs.has(key) : found !== meta.last;
-    // Nobody has put a generation 0 in use.
+    // Generation 0 means that none is in use.
     const isOther = meta.generation === 0 || meta.generation !== state.generation || meta.last !== state.last;
     if (meta.fence < fence || isOther || differs) return 'differs';
     const added = [...log, ...following(meta.last, changes)];
@@ -111,7 +111,7 @@ export class HotJournalModel {
     return this.#logs.get(keyOf(partition, this.#meta(partition).generation))?.at(-1);
   }
 
-  /** The entries of a partition that are in use, and which range they cover. */
+  /** The entries of the generation in use, and the range that they cover. */
   log(partition: number): { readonly entries: readonly JournalEntry[]; readonly head: number; readonly since: number } {
     const { generation, head, since } = this.#meta(partition);
     return { entries: this.#logs.get(keyOf(partition, generation)) ?? [], head, since };

@@ -1,4 +1,4 @@
-/** The bus port on the model of NATS: what `nats-bus.ts` promises, on virtual time. */
+/** The bus port on the model of NATS, with the promises of `nats-bus.ts`, on virtual time. */
 import type { EventChannel, RequestChannel, SignalChannel } from '@polyedge/contracts/channel';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { inJournal, MAIN } from '@polyedge/contracts/journal';
@@ -13,9 +13,9 @@ export interface BusProcess {
   readonly name: string;
   /** Milliseconds of its monotonic clock, for deadlines. */
   now(): number;
-  /** Runs something as soon as the process can run; never, when it has ended. */
+  /** Runs work as soon as the process can run; never once it has ended. */
   run(work: () => void): void;
-  /** The same after so long. @returns what cancels it */
+  /** The same, after some milliseconds. @returns a function that cancels it */
   after(ms: number, work: () => void): () => void;
 }
 
@@ -36,7 +36,7 @@ export class NatsModelBus implements Bus {
   readonly #inbox: string;
   readonly #handlers = new Map<number, (message: NatsMessage) => void>();
   readonly #pending = new Map<string, Pending>();
-  /** What ends each flush under way, because its answer cannot come any more. */
+  /** Ends each flush in progress whose answer cannot arrive any more. */
   readonly #flushing = new Set<() => void>();
   readonly #listeners = new Set<(status: BusStatus) => void>();
   #status: BusStatus = 'connected';
@@ -141,7 +141,7 @@ export class NatsModelBus implements Bus {
     };
     const leave = (): void => {
       if (subscription === undefined) return;
-      // What was on its way here is still answered.
+      // Requests that were on their way are still answered.
       const left = subscription;
       subscription = undefined;
       this.#link.drain(left);

@@ -1,28 +1,28 @@
 /**
- * NATS as its clients see it (core NATS, one server): interest by subject, queue groups, delivery at most once and in order per connection, no
- * answer where nobody listens, and the end of connections that do not read. What breaks, and when, is decided from outside.
+ * A model of core NATS with one server, as its clients see it: interest by subject, queue groups, delivery at most once and in order per connection, "no
+ * responders", and the end of connections that do not read. Faults are injected by the caller.
  */
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface NatsMessage {
   readonly subject: string;
   readonly text: string;
-  /** Where an answer goes. */
+  /** The subject of the answer. */
   readonly reply: string | undefined;
-  /** When whoever asked stops waiting, on the virtual clock. */
+  /** The requester's deadline, on the virtual clock. */
   readonly deadline: number | undefined;
-  /** `no-responders` is the server's own answer to what nobody listens to; `failure` that of a responder that failed. */
+  /** `no-responders` is the server's answer if nobody listens; `failure` that of a responder that failed. */
   readonly kind: 'message' | 'failure' | 'no-responders';
-  /** The text, parsed when somebody needs it: no receiver writes into what it is given. */
+  /** The text, parsed on first use and shared: receivers do not change it. */
   body: unknown;
 }
 
-/** What a connection tells its client. */
+/** Callbacks of a connection's client. */
 export interface NatsClient {
   message(message: NatsMessage, subscription: number): void;
   connected(): void;
   disconnected(): void;
-  /** Runs something in the client's process as soon as that can run. */
+  /** Runs work in the client's process, as soon as that can run. */
   run(work: () => void): void;
 }
 
@@ -33,7 +33,7 @@ interface Subscribed {
   readonly queue: string | undefined;
 }
 
-/** How long a connection over which nothing passes is taken for alive: two pings of five seconds. */
+/** How long a silent connection counts as alive: two pings of five seconds. */
 const STALE_MS = 10_000;
 const INBOX = '_INBOX.';
 
@@ -42,11 +42,11 @@ export class NatsModel {
   readonly #random: () => number;
   readonly #links = new Set<NatsLink>();
   readonly #maxPending: number;
-  /** Who hears of a subject, until a subscription to it changes. All answers to one client go by one: clients subscribe to them as a whole. */
+  /** The receivers of each subject, until a subscription to it changes. All answers to one client share an entry, as they share a subscription. */
   readonly #routes = new Map<string, readonly Route[]>();
   #isUp = true;
 
-  /** @param options bytes that one connection may owe before it is cut */
+  /** @param options the bytes that a connection may have unread before it is cut */
   constructor(time: VirtualTime, random: () => number, options: { readonly maxPending?: number } = {}) {
     this.time = time;
     this.#random = random;
@@ -65,7 +65,7 @@ export class NatsModel {
     return 0.2 + this.#random() * 2;
   }
 
-  /** A connection that is kept for ever: when it breaks, it is made again, with all its subscriptions. */
+  /** A connection that reconnects for ever, with all its subscriptions. */
   connect(client: NatsClient): NatsLink {
     const link = new NatsLink(this, client);
     this.#links.add(link);
@@ -77,13 +77,13 @@ export class NatsModel {
     this.#routes.clear();
   }
 
-  /** What the server knows of subscriptions is another from now on. @param pattern of the only one that was made or has ended */
+  /** The server's subscriptions have changed. @param pattern the only one that was added or removed */
   subscriptionsChanged(pattern?: readonly string[]): void {
     if (pattern === undefined || pattern.includes('*') || pattern.includes('>')) this.#routes.clear();
     else this.#routes.delete(pattern.join('.'));
   }
 
-  /** The server is away for so long; whatever was on its way is lost. */
+  /** The server is unavailable for some milliseconds; everything in flight is lost. */
   restart(ms: number): void {
     this.#isUp = false;
     for (const link of this.#links) link.cut();
@@ -106,7 +106,7 @@ export class NatsModel {
     const queues = new Map<string, Route[]>();
     for (const route of routes) {
       const [link, id, queue] = route;
-      // It may have been cut by what was sent to it just now.
+      // The message before this one may have cut it.
       if (!link.known.has(id)) continue;
       if (queue === undefined) link.send(message, id);
       else if (queues.get(queue)?.push(route) === undefined) queues.set(queue, [route]);
@@ -116,7 +116,7 @@ export class NatsModel {
       if (chosen !== undefined) chosen[0].send(message, chosen[1]);
     }
     if (routes.length > 0 || message.reply === undefined) return;
-    // The server answers by itself, where whoever asks listens for the answer.
+    // The server itself answers, if the requester listens for the answer.
     this.route({ subject: message.reply, text: '', reply: undefined, deadline: undefined, kind: 'no-responders', body: undefined }, from);
   }
 
@@ -135,22 +135,22 @@ export class NatsModel {
 
 /** One client's connection. */
 export class NatsLink {
-  /** What the server knows of. */
+  /** The subscriptions that the server knows. */
   readonly known = new Map<number, Subscribed>();
   readonly #server: NatsModel;
   readonly #client: NatsClient;
-  /** What the client wants, on this connection and the next. */
+  /** The client's subscriptions, on this connection and later ones. */
   readonly #wanted = new Map<number, Subscribed>();
   #isConnected = true;
   #isClosed = false;
-  /** Counts connections: what is on its way on an older one is lost. */
+  /** The number of the connection: messages in flight on an older one are lost. */
   #number = 1;
   #subscriptions = 0;
-  /** When what was sent last arrives, there and back. */
+  /** When the last message arrives, in each direction. */
   #there = 0;
   #back = 0;
   #owed = 0;
-  /** Nothing passes until then, and neither end knows. */
+  /** Until this time nothing gets through, and neither end knows. */
   #silentUntil = 0;
 
   constructor(server: NatsModel, client: NatsClient) {
@@ -158,7 +158,7 @@ export class NatsLink {
     this.#client = client;
   }
 
-  /** When messages pass again. */
+  /** When messages get through again. */
   get silentUntil(): number {
     return this.#silentUntil;
   }
@@ -184,7 +184,7 @@ export class NatsLink {
     if (this.#isConnected) this.#toServer(() => this.#forget(id));
   }
 
-  /** Ends a subscription; what the server has sent by then still arrives. */
+  /** Ends a subscription; messages that the server has already sent still arrive. */
   drain(id: number): void {
     if (!this.#isConnected) this.#wanted.delete(id);
     else
@@ -194,12 +194,12 @@ export class NatsLink {
       });
   }
 
-  /** Behind everything that was sent before: there and back. */
+  /** A round trip after everything sent before. */
   flush(flushed: () => void): void {
     if (this.#isConnected) this.#toServer(() => this.#toClient(0, flushed));
   }
 
-  /** The connection breaks, and both ends know. */
+  /** Breaks the connection; both ends know. */
   cut(): void {
     if (!this.#isConnected) return;
     this.#isConnected = false;
@@ -215,7 +215,7 @@ export class NatsLink {
     });
   }
 
-  /** Nothing passes for so long. When that is long, the client finds out by its pings and makes another connection. */
+  /** Nothing gets through for some milliseconds. If that lasts, the client notices by its pings, and reconnects. */
   silence(ms: number): void {
     if (!this.#isConnected) return;
     this.#silentUntil = Math.max(this.#silentUntil, this.#server.time.now + ms);
@@ -227,7 +227,7 @@ export class NatsLink {
     });
   }
 
-  /** Ends it for good: its process ended, or closed it. */
+  /** Ends the connection for good: its process has ended, or closed it. */
   close(): void {
     this.#isClosed = true;
     this.#isConnected = false;
@@ -236,7 +236,7 @@ export class NatsLink {
     this.#server.forget(this);
   }
 
-  /** The server has something for this client. */
+  /** The server has a message for this client. */
   send(message: NatsMessage, subscription: number): void {
     const bytes = message.text.length + message.subject.length;
     this.#owed += bytes;
@@ -312,7 +312,7 @@ export class NatsLink {
   }
 }
 
-/** NATS' rule: `*` stands for one token, `>` at the end for one or more. */
+/** The rule of NATS: `*` stands for one token, `>` at the end for one or more. */
 function matches(pattern: readonly string[], tokens: readonly string[]): boolean {
   if (pattern.at(-1) === '>') {
     return tokens.length >= pattern.length && pattern.slice(0, -1).every((part, at) => part === '*' || part === tokens[at]);

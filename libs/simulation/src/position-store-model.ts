@@ -1,4 +1,4 @@
-/** The store as groups see it: a journal in partitions, and the positions of groups. */
+/** A model of the store, as groups see it: a journal in partitions, and the positions of groups. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Fence, GroupReplies, Item, JournalPage } from '@polyedge/journal/groups/messages';
@@ -8,7 +8,7 @@ import { PositionsModel } from '@polyedge/journal/testing/positions-model';
 export class PositionStoreModel {
   readonly partitions: number;
   epoch = 'e1';
-  /** Seqs by partition; a seq is in one of them. */
+  /** The seqs of each partition. */
   readonly #log: number[][];
   /** The partition of each seq. */
   readonly #partitions: number[] = [];
@@ -25,7 +25,7 @@ export class PositionStoreModel {
     return this.#seq;
   }
 
-  /** One change of something whose changes all fall into this partition. */
+  /** Appends a change to a partition. */
   write(partition: number): number {
     this.#seq += 1;
     this.#log[partition]?.push(this.#seq);
@@ -37,7 +37,7 @@ export class PositionStoreModel {
     return this.#log[partition] ?? [];
   }
 
-  /** -1 for a seq that was not written. */
+  /** -1 for a seq that was never written. */
   partitionOf(seq: number): number {
     return this.#partitions[seq - 1] ?? -1;
   }
@@ -58,7 +58,7 @@ export class PositionStoreModel {
     return this.#positions.commit(positions, touched);
   }
 
-  /** A page as Redis or the store gives it, up to what its reader may know of. */
+  /** A page, as Redis or the store returns it, up to the head that its reader knows. */
   read(partition: number, after: number, limit: number, upTo: number): JournalPage {
     const seqs = this.seqsOf(partition)
       .filter((seq) => seq > after && seq <= upTo)

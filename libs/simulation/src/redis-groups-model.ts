@@ -1,6 +1,6 @@
 /**
- * What Redis knows of groups, in memory and on virtual time: the meaning of the scripts `join`, `take` and `hold` of libs/journal. A shared
- * test runs the same calls against a real Redis and compares every answer.
+ * A model of the state of groups in Redis, in memory and on virtual time, with the meaning of libs/journal's scripts `join`, `take` and `hold`. A shared
+ * test makes the same calls to a real Redis and compares every answer.
  */
 import { MAX_GROUP_MEMBERS } from '@polyedge/contracts/bus/groups';
 import type { LeaseRequest, OwnedLease, Taken } from '@polyedge/journal/groups/messages';
@@ -23,14 +23,14 @@ export class RedisGroupsModel {
     this.#now = now;
   }
 
-  /** Everything is forgotten. */
+  /** Loses everything. */
   wipe(): void {
     this.#members = new Map();
     this.#leases = new Map();
     this.#edges = new Map();
   }
 
-  /** A copy to go back to, as a Redis that loses its last second does. */
+  /** @returns a function that restores the current state, as for a Redis that loses its last second */
   copy(): () => void {
     const members = new Map([...this.#members].map(([group, listed]) => [group, new Map(listed)]));
     const leases = new Map([...this.#leases].map(([key, lease]) => [key, { ...lease }]));

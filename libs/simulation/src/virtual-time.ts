@@ -1,4 +1,4 @@
-/** Time that passes only from event to event, and chance from a seed: a run with the same seed is the same run. */
+/** Virtual time, which passes from event to event, and seeded randomness: two runs with the same seed are identical. */
 
 interface Timed {
   readonly at: number;
@@ -33,18 +33,18 @@ export class Chance {
     return Math.floor(this.next() * limit);
   }
 
-  /** True in so many of a hundred cases. */
+  /** True with this probability, in percent. */
   percent(share: number): boolean {
     return this.next() * 100 < share;
   }
 
-  /** One of the items; undefined of none. */
+  /** One of the items; undefined if there are none. */
   of<Item>(items: readonly Item[]): Item | undefined {
     return items[this.below(items.length)];
   }
 }
 
-/** A clock whose hands are moved by `run`. Starts at 0. Events of one moment run in the order in which they were asked for. */
+/** A clock that is advanced by `run`. Starts at 0. Events of one moment run in the order in which they were scheduled. */
 export class VirtualTime {
   #now = 0;
   #order = 0;
@@ -56,7 +56,7 @@ export class VirtualTime {
     return this.#now;
   }
 
-  /** @returns what cancels it */
+  /** @returns a function that cancels it */
   after(ms: number, run: () => void): () => void {
     this.#order += 1;
     const timed: Timed = { at: this.#now + Math.max(0, ms), order: this.#order, run };
@@ -66,12 +66,12 @@ export class VirtualTime {
     };
   }
 
-  /** Of all events that ran, by their times and order: two runs that differ anywhere before now differ in it. */
+  /** A hash of the times and order of all events so far: two runs that have differed anywhere have different ones. */
   get fingerprint(): number {
     return this.#fingerprint >>> 0;
   }
 
-  /** Lets so much time pass. @returns how many events ran */
+  /** Lets some milliseconds pass. @returns how many events ran */
   run(ms: number): number {
     const end = this.#now + ms;
     let count = 0;
@@ -83,12 +83,12 @@ export class VirtualTime {
     return count;
   }
 
-  /** As `run`, for code that awaits: all promises that an event settled have gone on before the next event. */
+  /** As `run`, for code that awaits: the continuations of promises that an event settled run before the next event. */
   runSettled(ms: number): Promise<number> {
     const end = this.#now + ms;
     let count = 0;
     return new Promise((resolve, reject) => {
-      /** Runs events until one has run that may have settled a promise. */
+      /** Runs events up to one that may have settled a promise. */
       const run = (): void => {
         for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
           const isCancelled = next.run === nothing;
@@ -106,7 +106,7 @@ export class VirtualTime {
         this.#now = end;
         resolve(count);
       };
-      // Ticks come when the queue of microtasks is empty. No turn of the event loop passes, so nothing from outside comes in between.
+      // A tick runs when the queue of microtasks is empty. There is no turn of the event loop, so no outside event can intervene.
       const afterPromises = (): void => process.nextTick(run);
       void settled.then(afterPromises);
     });
@@ -115,7 +115,7 @@ export class VirtualTime {
   #begin(next: Timed): void {
     this.#pop();
     this.#now = next.at;
-    // Fractions of a millisecond count, too.
+    // Fractions of a millisecond count too.
     this.#fingerprint = Math.imul(this.#fingerprint ^ (next.at * 65_536) ^ Math.imul(next.order, 0x9e3779b1), 0x01000193);
     next.run();
   }
