@@ -131,10 +131,7 @@ test('a read of more than an answer may have is refused without receiving it: ot
     }
     // So few are answered whatever their size.
     const few = await reader.query(TENANT, { filter, limit: 14, sort: [{ path: ['id'], order: 'asc' }] });
-    assert.deepEqual(
-      few.ok && few.value.elements.map((element) => element.id),
-      ids.toSorted().slice(0, 14),
-    );
+    assert.deepEqual(few.ok && few.value.elements.map((element) => element.id), ids.toSorted().slice(0, 14));
     const states = await reader.history(TENANT, { elements: [id], limit: 14 });
     assert.equal(states.ok && states.value.changes.length, 14);
   } finally {

@@ -247,6 +247,9 @@ export const graphGet = defineRequest({
 /** Sort keys, checked by `libs/query` like the filter. */
 const SortSchema = T.Unsafe<readonly Sort[]>(T.Array(T.Unknown(), { maxItems: 8 }));
 
+/** Elements or changes that fit into one reply whatever their size. A request for more may be `too-large`: it is repeated for so many. */
+export const ALWAYS_FITTING = 14;
+
 export const graphQuery = defineRequest({
   address: 'pe.cmd.graph.query.v1.{tenant}',
   perJournal: true,

@@ -1,5 +1,5 @@
 /** Reads of elements. Each answer reflects one state of the graph, the one after `seq`. */
-import type { graphGet, graphHistory, graphQuery } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, type graphGet, type graphHistory, type graphQuery } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { type Element, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -19,8 +19,8 @@ import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
 
 /** Maximum bytes of JSON in one answer: longer results must be read in pages. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
-/** So few elements are below that limit whatever their size. */
-const FEW_ROWS = 15;
+/** So few elements are below that limit whatever their size. Reads look for one more than is asked for. */
+const FEW_ROWS = ALWAYS_FITTING + 1;
 const DEFAULT_LIMIT = 1000;
 /** How long a read waits for a commit that it must reflect. */
 const AT_LEAST_MS = 2000;
