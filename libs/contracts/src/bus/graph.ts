@@ -100,6 +100,8 @@ export const Operation = T.Union([
     /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the path are created. */
     put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
     unset: T.Optional(T.Array(AnyName, { maxItems: 1000 })),
+    /** Criteria do not select elements that an earlier operation of the same request has changed. */
+    unchangedOnly: T.Optional(T.Boolean()),
     ifMissing: T.Optional(IfMissing),
     ...guards,
   }),
@@ -131,7 +133,8 @@ export const Operation = T.Union([
     target: Target,
     attribute: AnyName,
     operator: Operator,
-    key: T.Optional(T.String({ maxLength: 512 })),
+    /** Of any length: the element's size bounds it. */
+    key: T.Optional(T.String()),
     value: T.Optional(JsonSchema),
     /** Other attributes, merged in the same change; not if the operator's key is missing. */
     set: T.Optional(JsonObjectSchema),
