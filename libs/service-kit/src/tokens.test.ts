@@ -166,6 +166,19 @@ test('a new key is found by asking, and a key that is gone takes its tokens alon
   assert.equal(codeOf(await it.verifier.verify(token)), 'unauthenticated');
 });
 
+test('a token whose key goes while it is being verified is not accepted afterwards', async () => {
+  const by = await signer('k1');
+  await using it = await world(by);
+  assert.equal(codeOf(await it.verifier.verify(await sign(by, claims()))), 'ok');
+  const token = await sign(by, claims({ jti: 'j-2' }));
+  const verifying = it.verifier.verify(token);
+  it.keySet = { keys: [], revocations: [] };
+  it.bus.publish(accountsKeysChanged, {}, it.keySet);
+  await it.bus.flush(1_000);
+  await verifying;
+  assert.equal(codeOf(await it.verifier.verify(token)), 'unauthenticated');
+});
+
 test('a revocation ends cached tokens of its login or account, notifies its listeners once, and spares later tokens', async () => {
   const by = await signer('k1');
   await using it = await world(by);

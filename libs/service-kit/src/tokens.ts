@@ -29,6 +29,12 @@ export interface VerifierOptions {
   readonly now?: () => number;
 }
 
+/** A principal, and the key that signed its token; undefined for a token of an OpenID provider. */
+interface Verified {
+  readonly principal: Principal;
+  readonly kid: string | undefined;
+}
+
 const SKEW_MS = 60_000;
 const REFRESH_MS = 2_000;
 const UNKNOWN_MS = 30_000;
@@ -47,7 +53,7 @@ export class Verifier {
   readonly #listeners = new Set<(revocation: Revocation) => void>();
   readonly #subscriptions: Subscription[] = [];
   /** By SHA-256 of the token, least recently used first. */
-  readonly #cached = new Map<string, Principal>();
+  readonly #cached = new Map<string, Verified>();
   /** Unknown key ids, each with the time until which it is not requested again. */
   readonly #unknown = new Map<string, number>();
   #keys: ReadonlyMap<string, CryptoKey> | undefined;
@@ -117,8 +123,8 @@ export class Verifier {
     }
     const verified = isCompact(token) ? await this.#verify(token) : failed('unauthenticated', 'the token is malformed');
     const outcome = verified.ok ? this.#current(verified.value) : verified;
-    if (outcome.ok) {
-      this.#cached.set(name, outcome.value);
+    if (verified.ok && outcome.ok) {
+      this.#cached.set(name, verified.value);
       for (const oldest of this.#cached.keys()) {
         if (this.#cached.size <= MAX_CACHED) break;
         this.#cached.delete(oldest);
@@ -127,18 +133,23 @@ export class Verifier {
     return outcome;
   }
 
-  #current(principal: Principal): Outcome<Principal> {
+  #current({ principal, kid }: Verified): Outcome<Principal> {
+    // It may have gone while the token was being verified, or since.
+    if (kid !== undefined && this.#keys?.has(kid) !== true) return failed('unauthenticated', "the token's key is unknown");
     if (principal.expiresAt <= this.#now()) return failed('unauthenticated', 'the token has expired');
     if (principal.issuedAt > this.#now() + SKEW_MS) return failed('unauthenticated', 'the token is from the future');
     if (this.#revocations.revoked(principal)) return failed('unauthenticated', 'the token was revoked');
     return { ok: true, value: principal };
   }
 
-  async #verify(token: string): Promise<Outcome<Principal>> {
+  async #verify(token: string): Promise<Outcome<Verified>> {
     let kid: string;
     try {
       const header = decodeProtectedHeader(token);
-      if (this.#openId !== undefined && decodeJwt(token).iss === this.#openIdIssuer) return await this.#openId(token);
+      if (this.#openId !== undefined && decodeJwt(token).iss === this.#openIdIssuer) {
+        const external = await this.#openId(token);
+        return external.ok ? { ok: true, value: { principal: external.value, kid: undefined } } : external;
+      }
       if (header.alg !== TOKEN_ALGORITHM || typeof header.kid !== 'string')
         return failed('unauthenticated', 'the token was not issued here');
       kid = header.kid;
@@ -159,7 +170,7 @@ export class Verifier {
       // As an unknown value: `test` narrows a JWTPayload to something narrower than our claims.
       const claims: unknown = payload;
       if (!tokenClaims.test(claims)) return failed('unauthenticated', `the token lacks a claim: ${tokenClaims.problem(claims)}`);
-      return { ok: true, value: principalOf(claims) };
+      return { ok: true, value: { principal: principalOf(claims), kid } };
     } catch (error) {
       if (error instanceof errors.JWTExpired) return failed('unauthenticated', 'the token has expired');
       return failed('unauthenticated', `the token is not valid${error instanceof errors.JOSEError ? ` (${error.code})` : ''}`);
@@ -224,9 +235,6 @@ export class Verifier {
         this.#log.warn('a signing key cannot be read', { id: kid, err });
       }
     }
-    // Without its key, a token is no longer accepted.
-    const gone = this.#keys !== undefined && [...this.#keys.keys()].some((kid) => !keys.has(kid));
-    if (gone) this.#cached.clear();
     this.#keys = keys;
     this.#unknown.clear();
     for (const revocation of this.#revocations.replace(keySet.revocations, this.#now())) this.#notify(revocation);

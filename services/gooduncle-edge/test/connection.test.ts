@@ -7,7 +7,7 @@ import { until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { Client } from './client.ts';
 import { RawClient } from './raw.ts';
-import { AS_BY_DEFAULT, type System, startSystem } from './system.ts';
+import { AS_BY_DEFAULT, type System, startSystem, USERS } from './system.ts';
 
 const parts = new AsyncDisposableStack();
 let system: System;
@@ -121,6 +121,31 @@ describe('a connection', { concurrency: true }, () => {
     const mine = (await stranger.one(note)).response.payload;
     assert.equal(mine.text, 'mine');
     assert.deepEqual((await another.one(note)).response.payload, { id: mine.id });
+    await rm(folder, { recursive: true });
+  });
+
+  test('gooduncle:F49 a row that one role has written is not written again by another one, whose row it has become', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'topics-'));
+    const file = join(folder, 'topics.yaml');
+    const clerk = { read: {}, update: { rows: { status: 'open' }, check: {}, set: { by: 'clerk' } } };
+    const customer = { read: {}, update: { rows: { status: 'closed' }, check: { audited: true }, set: { by: 'customer' } } };
+    await writeFile(file, JSON.stringify({ topics: { cases: { roles: { clerk, customer, admin: { create: {} } } } } }));
+    const edge = await system.startEdge({ GOODUNCLE_TOPICS: file });
+    using admin = await Client.open(edge.url, 'admin');
+    for (const [name, status] of [
+      ['one', 'open'],
+      ['two', 'closed'],
+    ])
+      await admin.one({ type: 'create', topic: 'cases', params: { name, status, audited: status === 'closed' } });
+    using both = await Client.open(edge.url, 'clerk');
+    assert.equal((await both.one({ type: 'upgrade', ...USERS.u1 })).response.code, 'ok');
+    const closed = await both.one({ type: 'update', topic: 'cases', criteria: {}, params: { status: 'closed' } });
+    assert.deepEqual([closed.response.code, closed.response.payload.count], ['ok', 2], JSON.stringify(closed.response));
+    const rows = await both.ask({ type: 'read', topic: 'cases', criteria: {}, sort: ['name'] });
+    assert.deepEqual(
+      rows.map(({ response }) => response.payload.by),
+      ['clerk', 'customer'],
+    );
     await rm(folder, { recursive: true });
   });
 

@@ -6,6 +6,8 @@ import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import { restoreGiven } from '@polyedge/contracts/given-attributes';
 import { until } from '@polyedge/testkit/until';
+import { Pool, type Queries } from '../src/postgres/pool.ts';
+import { Reader } from '../src/postgres/read.ts';
 import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
 
 let store: RunningStore;
@@ -91,4 +93,48 @@ test('a message repeated while it is in progress waits for the outcome of the fi
   assert.equal(row?.version, 2);
   const metrics = await (await fetch(store.replicas[0]?.metricsUrl ?? '')).text();
   assert.match(metrics, /store_joined_messages\S* [1-9]/);
+});
+
+test('a read of more than an answer may have is refused without receiving it: other callers share the process', async () => {
+  const [group, id] = [freshId('group'), freshId('big')];
+  const ids: string[] = [];
+  for (let n = 0; n < 18; n += 1) {
+    const value = n % 2 === 0 ? large() : 'x'.repeat(1_990_000);
+    ids.push(freshId('big'));
+    await store.done({ op: 'create', type: 'test/Large', id: ids.at(-1) ?? '', attributes: { group, value } });
+    await store.done({ op: 'update', target: { id }, set: { value }, ifMissing: { type: 'test/Thing', id, attributes: { value } } });
+  }
+  const pool = new Pool({ url: store.databaseUrl, name: 'test', max: 1 });
+  let received = 0;
+  const unsafe: Queries['unsafe'] = (text, values, options) => {
+    const statement = pool.sql.unsafe(text, values, options);
+    void statement.then((rows) => {
+      received += JSON.stringify(rows).length;
+    });
+    // The same statement; the type of its rows is the caller's.
+    return statement as never;
+  };
+  const counted: Queries = Object.assign(pool.sql.before(Number.POSITIVE_INFINITY), { unsafe, before: () => counted });
+  try {
+    const reader = new Reader(counted);
+    const filter = { test: 'equal', path: ['attributes', 'group'], value: group } as const;
+    for (const read of [
+      () => reader.query(TENANT, { filter, limit: 18 }),
+      () => reader.get(TENANT, { ids }),
+      () => reader.get(TENANT, { ids, accounts: true }),
+      () => reader.history(TENANT, { elements: [id] }),
+    ]) {
+      received = 0;
+      const refused = await read();
+      assert.equal(refused.ok ? '' : refused.failure.code, 'too-large', String(read));
+      assert.ok(received < 8_000_000, `${read}: ${received} characters were received`);
+    }
+    // So few are answered whatever their size.
+    const few = await reader.query(TENANT, { filter, limit: 14, sort: [{ path: ['id'], order: 'asc' }] });
+    assert.deepEqual(few.ok && few.value.elements.map((element) => element.id), ids.toSorted().slice(0, 14));
+    const states = await reader.history(TENANT, { elements: [id], limit: 14 });
+    assert.equal(states.ok && states.value.changes.length, 14);
+  } finally {
+    await pool.end();
+  }
 });

@@ -1,7 +1,8 @@
 /** What happens to contracts when their service or organization changes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { created, organizationWith, rows } from './contracts-scene.ts';
+import { until } from '@polyedge/testkit/until';
+import { contract, created, organizationWith, rows } from './contracts-scene.ts';
 import { metered } from './metered.ts';
 import { refused, url } from './rest-scene.ts';
 import { type Json, newOrganization, pricing } from './system.ts';
@@ -70,6 +71,26 @@ test('space:36 with an organization its contracts go, and its users are free to 
   assert.equal((await admin.get(`/contracts/${userContact?.userId}`)).status, 404);
   const { rest: other } = await organizationWith('Zoom');
   await created(other, { userId: String(userContact?.userId) });
+});
+
+test('space:36 an organization that is deleted while contracts are made leaves none of them behind', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const { id, admin } = await organizationWith('Zoom');
+    const users: string[] = [];
+    let deleted = false;
+    const making = (async () => {
+      while (!deleted) {
+        const body = contract();
+        // With the administrator's key, which does not end with the organization.
+        if ((await admin.post(`/organizations/${id}/contracts`, body)).status === 201) users.push(body.userContact.userId);
+      }
+    })();
+    await until('contracts are made', () => users.length >= 2);
+    assert.equal((await admin.delete(`/organizations/${id}`)).status, 204);
+    deleted = true;
+    await making;
+    for (const user of users) assert.equal((await admin.get(`/contracts/${user}`)).status, 404, `${user} in round ${round}`);
+  }
 });
 
 test('a service that is pruned leaves its contracts, which can be novated away from it', async () => {

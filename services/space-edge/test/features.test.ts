@@ -1,6 +1,6 @@
 /** What a subscription allows, over HTTP: evaluation, consumption, tokens, and the calls of those who run the system. */
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import type { RunningService } from '@polyedge/testkit/servers/service';
 import { until } from '@polyedge/testkit/until';
@@ -284,6 +284,24 @@ test('space:39 administrators put values into the cache, and the next one waits 
     expect(400, await admin.post('/cache/set', bad));
   }
   expect(400, await admin.get('/cache/get'));
+});
+
+test('space:31 levels of services and limits with the longest names are counted', async () => {
+  const [name, limit] = ['a/'.repeat(127), 'l'.repeat(255)];
+  const yaml = pricingFile('zoom').replace('saasName: Zoom', `saasName: "${name}"`).replaceAll('maxMeetings', limit);
+  expect(201, await rest.upload('/services', yaml));
+  const userId = `user-${randomBytes(4).toString('hex')}`;
+  const body = {
+    userContact: { userId, username: 'ann' },
+    contractedServices: { [name]: '2024' },
+    subscriptionPlans: { [name]: 'BASIC' },
+    subscriptionAddOns: {},
+  };
+  expect(201, await rest.post('/contracts', body));
+  const path = `/features/${userId}/${encodeURIComponent(`${name}-meetings`)}`;
+  assert.deepEqual(expect(200, await rest.post(path, { [`${name}-${limit}`]: 2 })).body.used, { [`${name}-${limit}`]: 2 });
+  const levels = expect(200, await rest.put(`/contracts/${userId}/usageLevels`, { [name]: { [limit]: -1 } })).body.usageLevels;
+  assert.equal(Number(levels?.[name]?.[limit]?.consumed), 1);
 });
 
 test('space:45 the node client evaluates, consumes, reverts and gets tokens', async () => {

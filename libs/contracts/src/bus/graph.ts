@@ -100,6 +100,8 @@ export const Operation = T.Union([
     /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the path are created. */
     put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
     unset: T.Optional(T.Array(AnyName, { maxItems: 1000 })),
+    /** Criteria do not select elements that an earlier operation of the same request has changed. */
+    unchangedOnly: T.Optional(T.Boolean()),
     ifMissing: T.Optional(IfMissing),
     ...guards,
   }),
@@ -131,7 +133,8 @@ export const Operation = T.Union([
     target: Target,
     attribute: AnyName,
     operator: Operator,
-    key: T.Optional(T.String({ maxLength: 512 })),
+    /** Of any length: the element's size bounds it. */
+    key: T.Optional(T.String()),
     value: T.Optional(JsonSchema),
     /** Other attributes, merged in the same change; not if the operator's key is missing. */
     set: T.Optional(JsonObjectSchema),
@@ -246,6 +249,9 @@ export const graphGet = defineRequest({
 
 /** Sort keys, checked by `libs/query` like the filter. */
 const SortSchema = T.Unsafe<readonly Sort[]>(T.Array(T.Unknown(), { maxItems: 8 }));
+
+/** Elements or changes that fit into one reply whatever their size. A request for more may be `too-large`: it is repeated for so many. */
+export const ALWAYS_FITTING = 14;
 
 export const graphQuery = defineRequest({
   address: 'pe.cmd.graph.query.v1.{tenant}',

@@ -14,8 +14,8 @@ import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-
 import type { Topic, Verb } from './topics.ts';
 import { read, type Work, writeBy } from './work.ts';
 import {
-  deleteExpiredOnces,
   elementsOf,
+  forgetExpired,
   guardOf,
   planCreate,
   planDelete,
@@ -90,7 +90,7 @@ export class Data {
     const payload = projection.resource(row);
     if (!this.#swept) {
       this.#swept = true;
-      this.#output.start(forget(plan.rule, scope, this.#output.at));
+      this.#output.start(forgetExpired(plan.rule, scope, this.#output.at));
     }
     context.storeAt = this.#output.at;
     const written = yield* writeBy(plan.rule, 'create', [recordOnce(name, scope, payload, this.#output.at), create]);
@@ -203,11 +203,6 @@ export class Data {
     const payload = { count: rows.length, ids: rows.slice(0, 100).map(({ id }) => id) };
     this.#output.answer(context, JSON.stringify(payload), { version });
   }
-}
-
-/** The outcome does not matter: what is not deleted now is deleted later. */
-function* forget(rule: Allowed, scope: string, at: number): Work {
-  yield* writeBy(rule, 'forget', [deleteExpiredOnces(scope, at)]);
 }
 
 /** The rules of a verb; rejects the request if there are none. */

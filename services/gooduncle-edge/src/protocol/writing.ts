@@ -9,6 +9,7 @@ import type { Criteria, NamedField } from './criteria.ts';
 import { badRequest, type ErrorResponse, forbidden, type IncidentLog, problem, storeRefusal } from './problems.ts';
 import type { Request } from './requests.ts';
 import { allows, type Topic } from './topics.ts';
+import { read, type Work, writeBy } from './work.ts';
 
 type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
@@ -78,8 +79,8 @@ export function planUpdate(
   const target = targets(topic, scope, request.criteria, reads);
   if ('problems' in target) return refused(target);
   const bounds = { atMost: topic.maxAffected, ...(expect === undefined ? {} : { expect }) };
-  const write = (rule: Allowed, where: Filter): Operation => ({
-    op: 'update',
+  const write = (rule: Allowed, where: Filter) => ({
+    op: 'update' as const,
     target: { where },
     set: { ...params.set, ...rule.set },
     put: params.put.map(({ path, value }) => ({ path: [...path], value })),
@@ -97,9 +98,11 @@ export function planUpdate(
     before: either(usable),
     ...bounds,
   };
-  const writes = usable.map((rule, at) =>
-    write(rule, all([target.filter, rule.rows, ...usable.slice(0, at).map(({ rows }): Filter => ({ not: rows }))])),
-  );
+  // What one rule has written may now be among the rows of another.
+  const writes = usable.map((rule, at): Operation => {
+    const where = all([target.filter, rule.rows, ...usable.slice(0, at).map(({ rows }): Filter => ({ not: rows }))]);
+    return { ...write(rule, where), unchangedOnly: true };
+  });
   return { ok: true, rule: first, operations: [guard, ...writes] };
 }
 
@@ -220,10 +223,21 @@ const oncesIn = (scope: string): readonly Filter[] => [
   { test: 'equal', path: ['scope'], value: scope },
 ];
 
-/** Deletes expired entries. */
-export function deleteExpiredOnces(scope: string, at: number): Operation {
-  const where: Filter = {
+/** Expired entries that are deleted together: an operation of the store selects a limited number. */
+const FORGOTTEN_AT_ONCE = 1000;
+
+/** Deletes expired entries, until none is left or the store fails: what is not deleted now is deleted later. */
+export function* forgetExpired(rule: Allowed, scope: string, at: number): Work {
+  const filter: Filter = {
     all: [...oncesIn(scope), { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) }],
   };
-  return { op: 'delete', target: { where } };
+  for (;;) {
+    const found = yield* read({ filter, limit: FORGOTTEN_AT_ONCE, fields: [] });
+    const ids = found.ok ? found.value.elements.map(({ id }) => id) : [];
+    if (ids.length === 0) return;
+    // Checked again: the same `once` may have been used anew.
+    const where: Filter = { all: [filter, { test: 'in', path: ['id'], values: ids }] };
+    const written = yield* writeBy(rule, 'forget', [{ op: 'delete', target: { where } }]);
+    if (!written.ok || ids.length < FORGOTTEN_AT_ONCE) return;
+  }
 }

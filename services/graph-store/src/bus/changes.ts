@@ -4,6 +4,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { covers } from '@polyedge/contracts/interest';
+import { type PageBounds, PageSize } from '@polyedge/journal/groups/page-size';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import type { Journal } from '../postgres/journal.ts';
 import { outcomeOf } from '../postgres/read.ts';
@@ -13,8 +14,8 @@ import type { RecentChanges } from '../publisher/recent.ts';
 const MAX_REPLY_BYTES = 4 * 1024 * 1024;
 /** Maximum rows of the journal scanned for one reply. */
 const MAX_SCANNED = 20_000;
-/** Changes per read of the journal. */
-const PAGE = 500;
+/** Changes per read of the journal: as many as one reply may have, and few until their size is known. */
+const PAGES: PageBounds = { first: 16, most: 500, bytes: MAX_REPLY_BYTES };
 
 export interface ChangesOptions {
   /** The journal, for a caller with this deadline. */
@@ -87,20 +88,26 @@ async function collect(
   { journal, recent }: Sources,
 ): Promise<{ changes: FullChange[]; upTo: number | undefined }> {
   const changes: FullChange[] = [];
+  const pages = new PageSize(PAGES);
   let bytes = 0;
-  for (let at = 0; at < seqs.length; at += PAGE) {
-    const page = seqs.slice(at, at + PAGE);
+  for (let at = 0; at < seqs.length; ) {
+    const page = seqs.slice(at, at + pages.limit);
+    at += page.length;
+    const sizes: { readonly bytes: number }[] = [];
     const missing = page.filter((seq) => recent.get(seq) === undefined);
     const read = new Map((missing.length === 0 ? [] : await journal.bySeq(missing)).map((change) => [change.seq, change]));
     for (const seq of page) {
       const known = recent.get(seq);
       const change = known?.change ?? read.get(seq);
       if (change === undefined || change.scope === 'system') continue;
-      bytes += known?.characters ?? JSON.stringify(change).length;
+      const size = known?.characters ?? JSON.stringify(change).length;
+      sizes.push({ bytes: size });
+      bytes += size;
       const last = changes.at(-1);
       if (bytes > MAX_REPLY_BYTES && last !== undefined) return { changes, upTo: last.seq };
       changes.push(change);
     }
+    pages.adapt(sizes);
   }
   return { changes, upTo: undefined };
 }

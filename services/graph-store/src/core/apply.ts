@@ -283,7 +283,10 @@ class Application {
    */
   #select(operation: Targeted, index: number): Outcome<readonly Row[]> {
     const { target, expect, atMost, version, before } = operation;
-    const rows = 'id' in target ? this.#byId(target) : this.#byCriteria(target.where, index);
+    const rows =
+      'id' in target
+        ? this.#byId(target)
+        : this.#byCriteria(target.where, index, 'unchangedOnly' in operation && operation.unchangedOnly === true);
     const makes = 'ifMissing' in operation && operation.ifMissing !== undefined;
     if (rows.length === 0 && 'id' in target && !makes && expect !== 0) return failed('not-found');
     if (rows.length > MAX_SELECTED) return failed('too-large', `more than ${MAX_SELECTED} elements are selected`);
@@ -304,13 +307,13 @@ class Application {
   }
 
   /** Candidates found by SQL and elements written by this batch, each checked in its current state. */
-  #byCriteria(where: Filter, index: number): readonly Row[] {
+  #byCriteria(where: Filter, index: number, unchangedOnly: boolean): readonly Row[] {
     const candidates = this.#context.candidates.get(index);
     if (candidates === undefined) throw new Error(`the criteria of operation ${index} were not resolved`);
     const matches = compile(where);
     const rows: Row[] = [];
     for (const id of new Set([...candidates, ...this.#overlay.writtenIds()])) {
-      const row = this.#overlay.living(id);
+      const row = unchangedOnly && this.#overlay.changed(id) ? undefined : this.#overlay.living(id);
       if (row !== undefined && matches(row.element)) rows.push(row);
     }
     return rows;

@@ -61,6 +61,11 @@ export class Overlay {
     return this.#rows.has(id) || this.#base.rows.get(id) !== undefined;
   }
 
+  /** Whether this request has changed the element. */
+  changed(id: string): boolean {
+    return this.#rows.has(id);
+  }
+
   /** The row of a living element that data mutations may see. */
   living(id: string): Row | undefined {
     const row = this.row(id);

@@ -1,5 +1,5 @@
 /** Reads of elements. Each answer reflects one state of the graph, the one after `seq`. */
-import type { graphGet, graphHistory, graphQuery } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, type graphGet, type graphHistory, type graphQuery } from '@polyedge/contracts/bus/graph';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { type Element, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
@@ -19,6 +19,8 @@ import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
 
 /** Maximum bytes of JSON in one answer: longer results must be read in pages. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
+/** So few elements are below that limit whatever their size. Reads look for one more than is asked for. */
+const FEW_ROWS = ALWAYS_FITTING + 1;
 const DEFAULT_LIMIT = 1000;
 /** How long a read waits for a commit that it must reflect. */
 const AT_LEAST_MS = 2000;
@@ -29,21 +31,30 @@ const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 
 // A lookup for each id: for a plain join, PostgreSQL may choose to scan the whole table.
 const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  select found.* from json_array_elements_text($2::json) as w(id)
-  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true
+  ${bounded(
+    `select found.* from json_array_elements_text($2::json) as w(id)
+  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`,
+    ['attributes'],
+  )}) e on true
   where ${isHere('$1')}`;
 
 interface Stated {
   readonly at_seq: number;
   readonly at_epoch: string;
   readonly at_count?: number | null;
+  /** Of all rows, see `bounded`. */
+  readonly at_rows?: number | null;
+  readonly at_bytes?: number | null;
 }
 
 /** The same with the tenant's accounts, which take precedence over other protocols' elements with the same ids. */
 const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
+  ${bounded(
+    `select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
     select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
-    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found) e on true
+    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`,
+    ['attributes'],
+  )}) e on true
   where ${isHere('$1')}`;
 
 export class Reader {
@@ -115,7 +126,7 @@ export class Reader {
     // The outer join returns the sequencer's row even without a match; ordinality preserves the order.
     const rows = await this.#read<ElementRow>(
       `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer where ${here}) s
-       left join (select q.*, row_number() over () as place from (${text}) q) e on true order by e.place`,
+       left join (${bounded(text, ['attributes'])}) e on true order by e.place`,
       parameters.values,
       request.atLeast,
     );
@@ -149,9 +160,10 @@ export class Reader {
     const order = request.order === 'asc' ? 'asc' : 'desc';
     // Callers who may not see an element may not see its past either: the filter is applied to each state, before the page is cut.
     const columns = JOURNAL_COLUMNS.replace('attributes,', 'attributes::jsonb as attributes,');
-    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (
-      select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states where ${compileFilter(visible.value, parameters)}
-      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}) j on true
+    const states = `select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states
+      where ${compileFilter(visible.value, parameters)}
+      order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}`;
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (${bounded(states, ['attributes', 'undo'])}) j on true
       where ${isHere(named)} order by j.seq ${order}`;
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
@@ -202,8 +214,9 @@ export class Reader {
         // The sequencer returns a row for every tenant served here.
         if (first === undefined) return ELSEWHERE;
         if (atLeast === undefined || first.at_seq >= atLeast) {
+          if ((first.at_rows ?? 0) > FEW_ROWS && (first.at_bytes ?? 0) > MAX_REPLY_BYTES) return TOO_LARGE;
           const found = rows.filter(({ id }) => id !== null);
-          if (sizeOf(found) > MAX_REPLY_BYTES) return failed('too-large', 'ask for fewer elements at a time');
+          if (sizeOf(found) > MAX_REPLY_BYTES) return TOO_LARGE;
           return done({ seq: first.at_seq, epoch: first.at_epoch, count: first.at_count ?? undefined, rows: found });
         }
         if (Date.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
@@ -254,10 +267,25 @@ function filterOf(filter: Filter | undefined): Outcome<Filter> {
   return parsed.ok ? done(parsed.value) : failed('invalid', parsed.problem);
 }
 
+const TOO_LARGE = failed('too-large', 'ask for fewer elements at a time');
+
+/**
+ * The rows of a statement, in its order (`place`), if they are not too large for one answer; otherwise only the first. `at_rows` and
+ * `at_bytes` are those of all rows. So what cannot be answered is not sent to this process, which many callers share.
+ * @param documents the JSON columns; those that are stored uncompressed are not read to know their size
+ */
+function bounded(text: string, documents: readonly string[]): string {
+  const bytes = documents.map(
+    (name) => `case when pg_column_compression(${name}) is null then pg_column_size(${name}) else octet_length(${name}::text) end`,
+  );
+  return `select * from (
+    select q.*, row_number() over () as place, count(*) over () as at_rows, sum(${bytes.join(' + ')}) over () as at_bytes from (${text}) q
+  ) b where at_rows <= ${FEW_ROWS} or at_bytes <= ${MAX_REPLY_BYTES} or place = 1`;
+}
+
 /** The approximate bytes of rows: attributes dominate. */
 function sizeOf(rows: readonly object[]): number {
-  // So few elements are below the limit whatever their size.
-  if (rows.length <= 15) return 0;
+  if (rows.length <= FEW_ROWS) return 0;
   let bytes = 0;
   for (const row of rows) bytes += 500 + ('attributes' in row ? JSON.stringify(row.attributes).length : 0);
   return bytes;

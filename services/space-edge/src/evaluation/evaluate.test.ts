@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '@polyedge/query/json';
 import fc from 'fast-check';
 import { grantedBy, type ServiceSelection } from './context.ts';
-import { amountsFor, type Evaluated, evaluate, type Subscribed } from './evaluate.ts';
+import { afterService, amountsFor, type Evaluated, evaluate, type Subscribed } from './evaluate.ts';
 import { compilePricing } from './pricing.ts';
 
 type Entries = Record<string, JsonObject>;
@@ -158,4 +158,21 @@ test('space:30 random pricings and usage evaluate like a plain model', () => {
     ),
     { numRuns: 300 },
   );
+});
+
+test('the service in a name matches in any case, also where its lower case is longer or it has dashes', () => {
+  const cases: readonly (readonly [name: string, service: string, rest: string | undefined])[] = [
+    ['Zoom-minutes', 'zoom', 'minutes'],
+    ['\u0130stanbul-rides', '\u0130stanbul'.toLowerCase(), 'rides'],
+    ['\u0130stanbul-rides'.toLowerCase(), '\u0130stanbul'.toLowerCase(), 'rides'],
+    ['Big-Corp-max-rides', 'big-corp', 'max-rides'],
+    ['zoom', 'zoom', undefined],
+    ['zoomer-minutes', 'zoom', undefined],
+    ['-minutes', 'zoom', undefined],
+  ];
+  for (const [name, service, rest] of cases) assert.equal(afterService(name, service), rest, name);
+  const { ok } = amountsFor({ service: '\u0130stanbul'.toLowerCase(), used: new Map([['rides', 1]]) }, ['rides'], {
+    '\u0130stanbul-rides': 1,
+  });
+  assert.ok(ok);
 });

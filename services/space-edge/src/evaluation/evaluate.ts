@@ -98,10 +98,10 @@ export function amountsFor(
   expected: Readonly<Record<string, number>>,
 ): { readonly ok: true; readonly amounts: Amounts } | { readonly ok: false; readonly error: EvaluationError } {
   const given = new Map(Object.entries(expected));
-  const folded = new Map([...given].map(([name, amount]) => [foldService(name, service), amount]));
+  const folded = new Map([...given].map(([name, amount]) => [afterService(name, service), amount]));
   const amounts = new Map<string, number>();
   for (const limit of limits) {
-    const amount = given.get(`${service}-${limit}`) ?? folded.get(`${service}-${limit}`) ?? given.get(limit);
+    const amount = given.get(`${service}-${limit}`) ?? folded.get(limit) ?? given.get(limit);
     if (amount === undefined) {
       return evaluationError(
         'INVALID_EXPECTED_CONSUMPTION',
@@ -116,8 +116,13 @@ export function amountsFor(
   return { ok: true, amounts };
 }
 
-/** Case-folds the service in `Zoom-minutes` if the service is `zoom`. */
-function foldService(name: string, service: string): string {
-  const head = name.slice(0, service.length);
-  return head.toLowerCase() === service ? service + name.slice(service.length) : name;
+/**
+ * What follows the service in a name such as `Zoom-minutes`; undefined if it is not the service's. The service matches in any case; its
+ * lower case, which is given, may be longer than it is in the name.
+ */
+export function afterService(name: string, service: string): string | undefined {
+  for (let at = name.indexOf('-'); at !== -1 && at <= service.length; at = name.indexOf('-', at + 1)) {
+    if (name.slice(0, at).toLowerCase() === service) return name.slice(at + 1);
+  }
+  return undefined;
 }

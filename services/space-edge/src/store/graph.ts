@@ -1,6 +1,6 @@
 /** SPACE's access to elements: reads, and writes that are answered after their events were sent. */
 import { randomBytes } from 'node:crypto';
-import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
@@ -14,7 +14,7 @@ export interface Listed {
   readonly count: number;
 }
 
-const MAX_CHANGES = 10_000;
+const PAGE_CHANGES = 100;
 const REST = { protocol: SPACE, way: 'rest' } as const;
 const SCOPE_TYPE = 'ogit/Auth/DataScope';
 
@@ -74,14 +74,25 @@ export class Graph {
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
   }
 
-  /** The changes of an element since a time, oldest first; at most 10,000. */
-  async history(id: string, from: number): Promise<Outcome<readonly Change[]>> {
-    const outcome = await this.#rest.requestWithRetries(
-      graphHistory,
-      { tenant: this.tenant },
-      { elements: [id], from, order: 'asc', limit: MAX_CHANGES },
-    );
-    return outcome.ok ? { ok: true, value: outcome.value.changes } : outcome;
+  /** Shows the changes of an element since a time, oldest first. They are read in pages: each has a whole state of the element. */
+  async history(id: string, from: number, see: (change: Change) => void): Promise<Outcome<undefined>> {
+    let limit = PAGE_CHANGES;
+    for (let afterSeq: number | undefined; ; ) {
+      const place = afterSeq === undefined ? {} : { afterSeq };
+      const outcome = await this.#rest.requestWithRetries(
+        graphHistory,
+        { tenant: this.tenant },
+        { elements: [id], from, order: 'asc', limit, ...place },
+      );
+      if (!outcome.ok && outcome.failure.code === 'too-large' && limit > ALWAYS_FITTING) {
+        limit = ALWAYS_FITTING;
+        continue;
+      }
+      if (!outcome.ok) return outcome;
+      for (const change of outcome.value.changes) see(change);
+      afterSeq = outcome.value.changes.at(-1)?.seq;
+      if (!outcome.value.more || afterSeq === undefined) return { ok: true, value: undefined };
+    }
   }
 
   /**

@@ -6,6 +6,8 @@ import { got, type Result, refuse, refused } from '../protocol/answer.ts';
 import type { Graph } from './graph.ts';
 
 const TYPE = 'space/CacheEntry';
+/** Maximum expired entries that one call deletes: any number may have expired since the last one. */
+const MAX_SWEPT = 500;
 
 export class Notes {
   readonly #graph: Graph;
@@ -30,17 +32,20 @@ export class Notes {
     const id = this.#id(key);
     const attributes = { key, value, expiresAt: now + seconds * 1000 };
     const over: Filter = { test: 'at-most', path: ['attributes', 'expiresAt'], value: now };
+    const expired = await this.#graph.find({ all: [ofType, over] }, { limit: MAX_SWEPT });
+    if (!expired.ok) return refused(expired.failure);
+    const swept: Filter = { test: 'in', path: ['id'], values: expired.value.elements.map((element) => element.id) };
     const written = await this.#graph.write(
       'cache-set',
       by,
       [
-        { op: 'delete', target: { where: { all: [ofType, over] } } },
+        { op: 'delete', target: { where: { all: [ofType, over, swept] } } },
         {
           op: 'replace',
           target: { id, where: ofType },
           attributes,
           ifMissing: { type: TYPE, id, attributes },
-          before: { test: 'equal', path: ['attributes', 'value'], value },
+          before: { any: [over, { test: 'equal', path: ['attributes', 'value'], value }] },
         },
       ],
       true,

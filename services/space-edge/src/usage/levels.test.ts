@@ -5,11 +5,13 @@ import {
   dueRenewals,
   freshLevels,
   type Levels,
+  levelAttributes,
   limitKey,
   renamedLevels,
   resetLevels,
   shownLevels,
   splitLimitKey,
+  toUsage,
   trackedLimits,
   withMissing,
   withoutService,
@@ -97,4 +99,19 @@ test('space:27 a novation keeps existing levels and adds new ones', () => {
   assert.deepEqual(merged.consumed, { ...levels.consumed, 'zoom/calls': 0 });
   assert.deepEqual(Object.keys(merged.renewals).sort(), ['zoom/calls', 'zoom/minutes']);
   assert.equal(merged.renewals['zoom/minutes']?.at, levels.renewals['zoom/minutes']?.at);
+});
+
+test('space:34 periods that began on the 31st end on the last day of a short month and on the 31st again after it', () => {
+  let at = Date.parse('2026-01-31T10:00:00Z');
+  let { consumed, renewals } = freshLevels('zoom', { minutes: { period: monthly } }, at);
+  const ends: (string | undefined)[] = [];
+  for (let month = 0; month < 4; month += 1) {
+    ends.push(new Date(renewals['zoom/minutes']?.at ?? 0).toISOString().slice(0, 10));
+    at = (renewals['zoom/minutes']?.at ?? 0) + DAY;
+    renewals = Object.fromEntries(dueRenewals({ consumed, renewals }, at).map(([key, next]) => [key, next]));
+    // As the store keeps them.
+    const element = { id: 'usage', version: 1, attributes: { terms: 1, ...levelAttributes({ consumed, renewals }) } };
+    ({ consumed, renewals } = toUsage(element as unknown as Parameters<typeof toUsage>[0]));
+  }
+  assert.deepEqual(ends, ['2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']);
 });

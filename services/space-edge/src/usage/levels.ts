@@ -3,8 +3,8 @@
  * consumes rewrites only this small vertex.
  *
  * Attributes: `userId`, `organizationId`, `contract` (the contract's id), `terms` (the same number as in the contract), `consumed`
- * (`{"zoom/minutes": 12}`: a key for each tracked limit), `renewals` (`{"zoom/minutes": {"at": ISO time, "value": 1, "unit": "MONTH"}}`: for
- * renewable limits only).
+ * (`{"zoom/minutes": 12}`: a key for each tracked limit), `renewals` (`{"zoom/minutes": {"at": ISO time, "value": 1, "unit": "MONTH",
+ * "day": 31}}`: for renewable limits only; `day`, above 28, is the day on which the first period began).
  */
 import type { Element } from '@polyedge/contracts/element';
 import { isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
@@ -36,6 +36,9 @@ export type Levels = Pick<Usage, 'consumed' | 'renewals'>;
 /** Whether a level stays exact when raised by an amount: the formulas of pricings are calculated in doubles. */
 export const isCountable = (level: number, amount: number): boolean => Math.abs(level + amount) <= Number.MAX_SAFE_INTEGER;
 
+/** The days that every month has. */
+const SHORTEST_MONTH = 28;
+
 /** The key of a tracked limit of a service. Both names may contain a slash; in the service's it is percent-encoded. */
 export const limitKey = (service: string, limit: string): string => `${service.replaceAll('%', '%25').replaceAll('/', '%2F')}/${limit}`;
 
@@ -60,7 +63,9 @@ function toRenewal(value: Json): Renewal | undefined {
   if (!isObject(value)) return undefined;
   const at = typeof value.at === 'string' ? Date.parse(value.at) : Number.NaN;
   const unit = PERIOD_UNITS.find((one) => one === value.unit);
-  return Number.isFinite(at) && unit !== undefined && typeof value.value === 'number' ? { at, unit, value: value.value } : undefined;
+  if (!Number.isFinite(at) || unit === undefined || typeof value.value !== 'number') return undefined;
+  const { day } = value;
+  return { at, unit, value: value.value, ...(typeof day === 'number' && day >= 1 && day <= 31 ? { day } : {}) };
 }
 
 /** The attributes of levels. */
@@ -69,7 +74,12 @@ export const levelAttributes = ({ consumed, renewals }: Levels): JsonObject => (
   renewals: Object.fromEntries(Object.entries(renewals).map(([key, renewal]) => [key, renewalAttribute(renewal)])),
 });
 
-const renewalAttribute = ({ at, value, unit }: Renewal): JsonObject => ({ at: new Date(at).toISOString(), value, unit });
+const renewalAttribute = ({ at, value, unit, day }: Renewal): JsonObject => ({
+  at: new Date(at).toISOString(),
+  value,
+  unit,
+  ...(day === undefined ? {} : { day }),
+});
 
 /** Levels in SPACE's form: `{zoom: {minutes: {consumed, resetTimeStamp?}}}`. */
 export function shownLevels({ consumed, renewals }: Levels): Record<string, Record<string, unknown>> {
@@ -106,9 +116,15 @@ export function freshLevels(service: string, limits: TrackedLimits, now: number)
   for (const [limit, { period }] of Object.entries(limits)) {
     const key = limitKey(service, limit);
     consumed[key] = 0;
-    if (period !== undefined) renewals[key] = { ...period, at: plusPeriods(now, period, 1) };
+    if (period !== undefined) renewals[key] = { ...begun(period, now), at: plusPeriods(now, period, 1) };
   }
   return { consumed, renewals };
+}
+
+/** A period that begins at a moment. Its end in a short month does not make the later ones end as early. */
+function begun(period: Period, now: number): Period {
+  const day = new Date(now).getUTCDate();
+  return day > SHORTEST_MONTH && (period.unit === 'MONTH' || period.unit === 'YEAR') ? { ...period, day } : period;
 }
 
 /** Keeps existing levels and adds missing ones. */

@@ -6,6 +6,8 @@ export type PeriodUnit = (typeof PERIOD_UNITS)[number];
 export interface Period {
   readonly value: number;
   readonly unit: PeriodUnit;
+  /** The day of the month on which periods of months and years end where the month has it. Default: that of the moment they are counted from. */
+  readonly day?: number;
 }
 
 const FIXED_MS: Readonly<Record<Exclude<PeriodUnit, 'MONTH' | 'YEAR'>, number>> = {
@@ -19,7 +21,7 @@ const FIXED_MS: Readonly<Record<Exclude<PeriodUnit, 'MONTH' | 'YEAR'>, number>> 
 const MAX_TIME = 8_640_000_000_000_000;
 
 /** `count` periods after a moment. In a month that is too short the result is its last day: 31 January plus a month is the end of February. */
-export function plusPeriods(at: number, { value, unit }: Period, count: number): number {
+export function plusPeriods(at: number, { value, unit, day: wanted }: Period, count: number): number {
   if (unit !== 'MONTH' && unit !== 'YEAR') return Math.min(at + FIXED_MS[unit] * value * count, MAX_TIME);
   const months = (unit === 'YEAR' ? 12 : 1) * value * count;
   const from = new Date(at);
@@ -27,7 +29,7 @@ export function plusPeriods(at: number, { value, unit }: Period, count: number):
   const [year, inYear] = [Math.floor(month / 12), month % 12];
   if (year > 200_000) return MAX_TIME;
   const lastDay = new Date(Date.UTC(year, inYear + 1, 0)).getUTCDate();
-  const day = Math.min(from.getUTCDate(), lastDay);
+  const day = Math.min(wanted ?? from.getUTCDate(), lastDay);
   return Date.UTC(year, inYear, day) + (at - Date.UTC(from.getUTCFullYear(), from.getUTCMonth(), from.getUTCDate()));
 }
 

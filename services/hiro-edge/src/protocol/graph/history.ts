@@ -13,7 +13,7 @@ import { visibleEventsFor, visibleTo } from '../element/visibility.ts';
 import { compileJfilter } from '../jfilter/jfilter.ts';
 import type { RequestParameters } from '../parameters.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
-import { includesDeleted, PAGE_ITEMS, rangeOf, readElement, timeOf } from './read-element.ts';
+import { includesDeleted, PAGE_ITEMS, Pages, rangeOf, readElement, timeOf } from './read-element.ts';
 import { list, page, type Work } from './work.ts';
 
 /** hiro-python-library, backend/seven/graph: the server's own default. */
@@ -36,22 +36,25 @@ export function* history(parameters: RequestParameters, who: Principal): Work {
   if (!element.ok) return element;
   // The id of a version begins with its time.
   const vidOn = vid === undefined ? undefined : Number(/^\d{1,15}/.exec(vid)?.[0] ?? '0');
+  const rows = new Pages();
   let left = range.value.limit;
   for (let beforeSeq: number | undefined; left > 0; ) {
-    const past = yield* call(
-      graphHistory,
-      { tenant: who.tenant },
-      {
-        elements: [element.value.id],
-        from: Math.max(from, vidOn ?? from),
-        to: Math.min(to, vidOn ?? to),
-        limit: vid === undefined ? Math.min(left, PAGE_ITEMS) : PAGE_ITEMS,
-        offset: beforeSeq === undefined ? range.value.offset : 0,
-        visible: visibleTo(who),
-        accounts: true,
-        ...(version === undefined ? {} : { version }),
-        ...(beforeSeq === undefined ? {} : { beforeSeq }),
-      },
+    const place = beforeSeq === undefined ? { offset: range.value.offset } : { beforeSeq };
+    const past = yield* rows.next(vid === undefined ? left : PAGE_ITEMS, (limit) =>
+      call(
+        graphHistory,
+        { tenant: who.tenant },
+        {
+          elements: [element.value.id],
+          from: Math.max(from, vidOn ?? from),
+          to: Math.min(to, vidOn ?? to),
+          limit,
+          visible: visibleTo(who),
+          accounts: true,
+          ...(version === undefined ? {} : { version }),
+          ...place,
+        },
+      ),
     );
     if (!past.ok) return past;
     const { changes, more } = past.value;
@@ -122,21 +125,25 @@ export function* events(parameters: RequestParameters, who: Principal, at: numbe
   const type = parameters.text('type');
   const matches = compile(filter?.value ?? EVERYTHING);
   let left = range.value.limit;
+  const rows = new Pages();
   // It counts matching events, so it is applied here and not in the store.
   let skip = range.value.offset;
   for (let afterSeq: number | undefined; left > 0; ) {
-    const past = yield* call(
-      graphHistory,
-      { tenant: who.tenant },
-      {
-        from,
-        to,
-        order: 'asc',
-        limit: PAGE_ITEMS,
-        visible: visibleEventsFor(who, { all: true, subscribed: [] }),
-        ...(type === undefined ? {} : { type }),
-        ...(afterSeq === undefined ? {} : { afterSeq }),
-      },
+    const place = afterSeq === undefined ? {} : { afterSeq };
+    const past = yield* rows.next(PAGE_ITEMS, (limit) =>
+      call(
+        graphHistory,
+        { tenant: who.tenant },
+        {
+          from,
+          to,
+          order: 'asc',
+          limit,
+          visible: visibleEventsFor(who, { all: true, subscribed: [] }),
+          ...(type === undefined ? {} : { type }),
+          ...place,
+        },
+      ),
     );
     if (!past.ok) return past;
     const { changes, more } = past.value;

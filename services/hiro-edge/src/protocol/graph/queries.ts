@@ -11,7 +11,7 @@ import { compileLucene } from '../lucene/lucene.ts';
 import type { RequestParameters } from '../parameters.ts';
 import { displayOptionsOf, toShownJson } from './display-options.ts';
 import { parseOrder, type SortKey, storedFields } from './order.ts';
-import { MAX_ITEMS, PAGE_ITEMS } from './read-element.ts';
+import { MAX_ITEMS, Pages } from './read-element.ts';
 import { gremlin, type When } from './run-gremlin.ts';
 import { seriesOf } from './series.ts';
 import { list, page, type Work } from './work.ts';
@@ -122,20 +122,24 @@ function* pages(search: Search, parameters: RequestParameters): Work {
     return reply.ok ? list([reply.value.count ?? 0]) : reply;
   }
   const fields = storedFields(display.fields);
+  const rows = new Pages();
   let left = limit === -1 ? MAX_ITEMS : Math.min(limit, MAX_ITEMS);
   for (let cursor: string | undefined; left > 0; ) {
-    const reply = yield* call(
-      graphQuery,
-      { tenant: who.tenant },
-      {
-        filter,
-        sort: sort.map(({ path, order }) => ({ path: [...path], order })),
-        limit: Math.min(left, PAGE_ITEMS),
-        includeDeleted,
-        accounts: true,
-        ...(cursor === undefined ? { offset } : { cursor }),
-        ...(fields === undefined ? {} : { fields }),
-      },
+    const place = cursor === undefined ? { offset } : { cursor };
+    const reply = yield* rows.next(left, (limit) =>
+      call(
+        graphQuery,
+        { tenant: who.tenant },
+        {
+          filter,
+          sort: sort.map(({ path, order }) => ({ path: [...path], order })),
+          limit,
+          includeDeleted,
+          accounts: true,
+          ...place,
+          ...(fields === undefined ? {} : { fields }),
+        },
+      ),
     );
     if (!reply.ok) return reply;
     const items = reply.value.elements.map((element) => toShownJson(element, display));
@@ -153,13 +157,17 @@ function* byIds(parameters: RequestParameters, who: Principal): Work {
   if (ids.length > MAX_ITEMS) return failed('too-large', `at most ${MAX_ITEMS} ids`);
   const includeDeleted = parameters.flag('includeDeleted', 'include_deleted');
   const display = displayOptionsOf(parameters);
-  for (let start = 0; start < ids.length; start += PAGE_ITEMS) {
-    const some = ids.slice(start, start + PAGE_ITEMS);
-    const reply = yield* call(graphGet, { tenant: who.tenant }, { ids: some, includeDeleted, visible: visibleTo(who), accounts: true });
+  const rows = new Pages();
+  for (let start = 0; start < ids.length; ) {
+    const left = ids.slice(start);
+    const reply = yield* rows.next(left.length, (limit) =>
+      call(graphGet, { tenant: who.tenant }, { ids: left.slice(0, limit), includeDeleted, visible: visibleTo(who), accounts: true }),
+    );
     if (!reply.ok) return reply;
     const items: Json[] = [];
     for (const element of reply.value.elements) if (element !== null) items.push(toShownJson(element, display));
-    if (start + PAGE_ITEMS >= ids.length) return list(items);
+    start += reply.value.elements.length;
+    if (start >= ids.length) return list(items);
     yield page(items);
   }
   return list([]);

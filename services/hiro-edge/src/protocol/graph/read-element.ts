@@ -1,5 +1,5 @@
 /** Shared by reads: whether the caller may see a vertex, lenient parsing of times, and limits of lists. */
-import { graphGet } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, graphGet } from '@polyedge/contracts/bus/graph';
 import { type Element, SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
@@ -13,6 +13,24 @@ import type { RequestParameters } from '../parameters.ts';
 export const MAX_ITEMS = 100_000;
 /** Rows per request to the store, and per confirmation of the client. */
 export const PAGE_ITEMS = 100;
+
+/** Reads pages of rows, which are smaller once their rows have turned out to be so large that the usual number does not fit into an answer. */
+export class Pages {
+  #size = PAGE_ITEMS;
+
+  /**
+   * The next page.
+   * @param most the most rows of it
+   * @param read requests a number of rows
+   */
+  *next<Reply>(most: number, read: (limit: number) => Task<CallQuestion, Outcome<Reply>>): Task<CallQuestion, Outcome<Reply>> {
+    const limit = Math.min(most, this.#size);
+    const reply = yield* read(limit);
+    if (reply.ok || reply.failure.code !== 'too-large' || limit <= ALWAYS_FITTING) return reply;
+    this.#size = ALWAYS_FITTING;
+    return yield* read(ALWAYS_FITTING);
+  }
+}
 
 /** Reads an element that the caller may read. */
 export function* readElement(id: string | undefined, includeDeleted: boolean, who: Principal): Task<CallQuestion, Outcome<Element>> {

@@ -155,15 +155,22 @@ export class Organizations {
   async delete(id: string, by: string): Promise<Result<unknown>> {
     const keys = await this.#accounts.removeKeys({ kind: 'organization', id });
     if (!keys.ok) return refused(keys.failure);
-    // Otherwise its users could never have a contract elsewhere.
-    const contracts = await this.#contracting.prune({ organizationId: id, by });
-    if (!contracts.ok) return contracts;
-    const pruned = await this.#services.prune(id, by);
-    if (!pruned.ok) return pruned;
+    const emptied = await this.#empty(id, by);
+    if (!emptied.ok) return emptied;
     const written = await this.#graph.write('organization-delete', by, [
       { op: 'delete', target: { where: { all: [OF_TYPE, { test: 'equal', path: ['id'], value: id }] } } },
     ]);
-    return written.ok ? got(undefined) : refused(written.failure);
+    // What was made meanwhile.
+    return written.ok ? this.#empty(id, by) : refused(written.failure);
+  }
+
+  /**
+   * Services first: a contract needs its services, and a service its organization, so what is emptied after the organization was deleted stays
+   * empty. A contract that is left would keep its user from having another one.
+   */
+  async #empty(id: string, by: string): Promise<Result<unknown>> {
+    const services = await this.#services.prune(id, by);
+    return services.ok ? this.#contracting.prune({ organizationId: id, by }) : services;
   }
 
   /** Before an account is deleted: its organizations go to their successors or are deleted, and its memberships end. */

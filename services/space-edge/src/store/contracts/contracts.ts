@@ -159,11 +159,9 @@ export class Contracts {
   }
 
   async #levelsBefore(usage: Usage, keys: readonly string[], latest: boolean): Promise<Result<Map<string, number>>> {
-    const changes = await this.#graph.history(usage.id, this.#now() - REVERT_MS);
-    if (!changes.ok) return refused(changes.failure);
     const before = new Map<string, number>();
-    for (const change of changes.value) {
-      if (change.origin.operation !== CONSUME || !isFull(change)) continue;
+    const seen = await this.#graph.history(usage.id, this.#now() - REVERT_MS, (change) => {
+      if (change.origin.operation !== CONSUME || !isFull(change)) return;
       const state = stateBefore(change.state, change.undo);
       const [old, now] = [state === undefined ? undefined : toUsage(state), toUsage(change.state)];
       for (const key of keys) {
@@ -171,8 +169,8 @@ export class Contracts {
         if (level === undefined || level === entryOf(now.consumed, key) || (before.has(key) && !latest)) continue;
         before.set(key, level);
       }
-    }
-    return got(before);
+    });
+    return seen.ok ? got(before) : refused(seen.failure);
   }
 }
 

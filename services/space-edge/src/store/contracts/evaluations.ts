@@ -3,6 +3,7 @@ import type { Contract } from '../../contracts/contract.ts';
 import type { Subscribed } from '../../evaluation/evaluate.ts';
 import {
   type Amounts,
+  afterService,
   amountsFor,
   type Evaluated,
   type EvaluationError,
@@ -157,11 +158,9 @@ interface Place {
 }
 
 function placeOf({ services }: CachedSubscription, feature: string): Place | undefined {
-  const folded = feature.toLowerCase();
   for (const subscribed of services) {
-    const { service, pricing } = subscribed;
-    const name = feature.slice(service.length + 1);
-    if (folded.startsWith(`${service}-`) && pricing.features.has(name)) return { subscribed, name };
+    const name = afterService(feature, subscribed.service);
+    if (name !== undefined && subscribed.pricing.features.has(name)) return { subscribed, name };
   }
   return undefined;
 }
