@@ -7,12 +7,12 @@ import { createHash } from 'node:crypto';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
 import { ofType, TYPES } from '@polyedge/saga/elements';
+import { nextTick } from '@polyedge/saga/schedule';
 import type { Log } from '@polyedge/service-kit/log';
 import type { RunRequest } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
-import { nextTick } from './schedule.ts';
 import { APP, digestId, type Writing } from './writing.ts';
 
 const LOOK_MS = 200;
@@ -111,7 +111,7 @@ export class Jobs {
         const due = this.#dueOf(key, job, now);
         if (due.at === undefined || due.at > now) continue;
         const tick = due.at;
-        due.at = nextTick(job, Math.max(now, tick));
+        due.at = nextTick(due, Math.max(now, tick));
         void this.#tick(job, tick, due.at);
       }
       for (const key of this.#due.keys())
@@ -119,10 +119,10 @@ export class Jobs {
     }
   }
 
-  #dueOf(key: string, { schedule = '', timezone, ...job }: Runnable, now: number): Due {
+  #dueOf(key: string, { schedule = '', timezone }: Runnable, now: number): Due {
     const known = this.#due.get(key);
     if (known?.schedule === schedule && known.timezone === timezone) return known;
-    const due = { schedule, timezone, at: nextTick({ ...job, schedule, timezone }, now) };
+    const due = { schedule, timezone, at: nextTick({ schedule, timezone }, now) };
     this.#due.set(key, due);
     return due;
   }
