@@ -66,7 +66,8 @@ test('saga:25 a schedule is one that comes, and a time zone one that exists', ()
 test('saga:25 every tick comes once when the clocks change: an hour that comes twice has its ticks twice, a time of day once', () => {
   const ticks = (schedule: string, from: string, until: string, timezone = 'Europe/Berlin'): string[] => {
     const found: string[] = [];
-    for (let at = after(schedule, from, timezone); at !== undefined && at < until; at = after(schedule, at, timezone)) found.push(at.slice(0, 16));
+    for (let at = after(schedule, from, timezone); at !== undefined && at < until; at = after(schedule, at, timezone))
+      found.push(at.slice(0, 16));
     return found;
   };
   // 2:00 to 3:00 comes twice.
