@@ -1,4 +1,4 @@
-/** What is delivered again after a runner was killed. */
+/** What another runner takes over: what is delivered again after a runner was killed, and what waits at one that ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '@polyedge/testkit/until';
@@ -45,4 +45,44 @@ test('saga:22 a run that has ended is not repeated when its runner is killed bef
   await ended(counts, 3);
   assert.deepEqual((await boss.api('GET', `/bots/${bot}/properties/counted`)).body.value, [2, 3]);
   assert.equal(callsOf(counts).length, 3);
+});
+
+test('saga:32 runs that wait at a runner that ends are carried out by another one, and each once', async (t) => {
+  await using system = await startSystem({ runner: { RUNNER_PER_RUNNABLE: '1' } });
+  const boss = await session(system.saga.url, ADMIN);
+  t.after(() => boss.close());
+  await boss.send('/scripts/runnable_calls/join');
+  const body = `const n = Number(request.query?.n ?? request);
+    await GlobalProperty.rpush("asked", n);
+    while ((await GlobalProperty.get(n === 1 ? "go-first" : "go")) === null) await new Promise((resolve) => setTimeout(resolve, 30));
+    response?.json({ n });`;
+  const { _id: id } = (await boss.api('POST', '/scripts', { name: 'waits', path: '/requests/waits', body })).body;
+  const asked = async (): Promise<readonly number[]> => (await boss.api('GET', '/globals/properties/asked')).body.value ?? [];
+
+  const calls = [boss.api('POST', '/requests/waits?n=1', {})];
+  await until('the first call runs', async () => (await asked()).length === 1);
+  for (const n of [2, 3]) calls.push(boss.api('POST', `/requests/waits?n=${n}`, {}));
+  const waiting = async (): Promise<number> => {
+    const text = await (await fetch(system.runner.metricsUrl)).text();
+    return Number(/^runner_waiting(?:{[^}]*})? (\S+)$/m.exec(text)?.[1]);
+  };
+  await until('two calls wait', async () => (await waiting()) === 2);
+  const manual = (await boss.api('POST', `/scripts/${id}/run`, { args: [4] })).body.runnable_call_id;
+  await until('the manual run waits', async () => (await waiting()) === 3);
+
+  await system.start('saga-runner', { RUNNER_PROCESSES: '4' });
+  const ended = system.runner.stop();
+  await until('it drains', async () => (await (await fetch(`${system.runner.url}/readyz`)).text()).includes('draining'));
+  await boss.send('/globals/properties', { name: 'go-first', value: 1 });
+  await ended;
+  await until('the other runner has begun those that waited', async () => (await asked()).length === 4);
+  await boss.send('/globals/properties', { name: 'go', value: 1 });
+  assert.deepEqual(
+    (await Promise.all(calls)).map(({ status, body }) => [status, body]),
+    [1, 2, 3].map((n) => [200, { n }]),
+  );
+  const recorded = () => boss.events('/runnable_calls').filter((call) => call.runnable_id === id);
+  await until('all are recorded', () => recorded().length === 4);
+  assert.ok(recorded().some(({ _id }) => _id === manual));
+  assert.deepEqual([...(await asked())].sort(), [1, 2, 3, 4]);
 });

@@ -29,7 +29,7 @@ import { graphChanged, graphChanges, graphCommitted, graphHead, graphPartition, 
 import { gooduncleFrames, hiroFrames, jssocketFrames, sagaFrames, spaceFrames } from './bus/frames.ts';
 import { graphGet, graphHistory, graphMutate, graphQuery, graphReadChunk, graphWriteChunk } from './bus/graph.ts';
 import { groupClaim, groupCommit, groupDelete, groupList, groupMoved, groupOpen, groupReset } from './bus/groups.ts';
-import { runnerAlive } from './bus/runner.ts';
+import { runnerAlive, runnerRun } from './bus/runner.ts';
 import { sagaSignal } from './bus/signals.ts';
 import { catalogue } from './catalogue.ts';
 import { pattern } from './subject.ts';
@@ -117,9 +117,9 @@ export const busUse: Readonly<Record<string, BusUse>> = {
   'saga-edge': edge('saga', [...reading, graphMutate, ...directory, ...byKind('runner', 'request')], {
     subscribes: [accountsChanged, runnerAlive],
   }),
-  // Reads the journal as a group of its own and writes for scripts. It has no access to accounts.
+  // Reads the journal as a group of its own and writes for scripts. It has no access to accounts. One that ends hands waiting runs over.
   'saga-runner': {
-    requests: [...places.requests, graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal],
+    requests: [...places.requests, graphGet, graphQuery, graphMutate, graphReadChunk, graphWriteChunk, ...journal, runnerRun],
     responds: byKind('runner', 'request'),
     publishes: [serviceStatus, runnerAlive, groupMoved, sagaSignal, groupsFound],
     subscribes: [...places.subscribes, graphHead, groupMoved, groupsWanted],

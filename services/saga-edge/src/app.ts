@@ -126,7 +126,7 @@ export async function startSagaEdge(
   roleRoutes(routes, roles);
   runnableRoutes(routes, store);
   schemaRoutes(routes, store);
-  npmRoutes(routes, store, runners);
+  npmRoutes(routes, store, bus);
   runRoutes(routes, { bus, store });
   storageRoutes(routes, store);
   await requestRoutes(app, { bus, store }, serving);

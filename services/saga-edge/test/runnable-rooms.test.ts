@@ -1,9 +1,8 @@
 /** The rooms of scripts, jobs and packages. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runnerAlive, runnerRun } from '@polyedge/contracts/bus/runner';
-import { done } from '@polyedge/contracts/errors';
-import { until } from '@polyedge/testkit/until';
+import { runnerAlive, runnerCall, runnerPackages, runnerRun } from '@polyedge/contracts/bus/runner';
+import { done, failed } from '@polyedge/contracts/errors';
 import { bus, callOf, makeScript, report } from './rooms-scene.ts';
 import { admin, boss, url } from './saga-scene.ts';
 
@@ -118,6 +117,31 @@ test('saga:32 a run is asked of whoever answers, also before a runner has announ
   await runner.stop();
 });
 
+test('saga:32 an HTTP script whose runner ends before it has begun is asked of another one', async () => {
+  await makeScript('scripts', { path: '/requests/handed-over' });
+  const call = async () => {
+    const { status, body } = await boss.api('POST', '/requests/handed-over', {});
+    return [status, body.message ?? body];
+  };
+  let asked = 0;
+  const answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '"done"', encoding: 'utf8', call: 'call2' } as const;
+  const ends = bus.respond(
+    runnerCall,
+    async () => {
+      asked += 1;
+      return asked === 1 ? failed('busy', 'this runner ends') : done(answer);
+    },
+    { only: { tenant: 'default' } },
+  );
+  await bus.flush(1000);
+  assert.deepEqual([await call(), asked], [[200, 'done'], 2]);
+  await ends.stop();
+  const begun = bus.respond(runnerCall, async () => failed('unavailable', 'its runner ended'), { only: { tenant: 'default' } });
+  await bus.flush(1000);
+  assert.deepEqual(await call(), [503, 'no runner']);
+  await begun.stop();
+});
+
 test('saga:33 packages are listed and sent to rooms, and not installed without a runner that may', async () => {
   const client = await admin();
   assert.deepEqual((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).body, {
@@ -129,14 +153,14 @@ test('saga:33 packages are listed and sent to rooms, and not installed without a
   assert.match(await ready(), /no runner/);
   bus.publish(runnerAlive, {}, { instance: 'of others', packages: true, tenants: ['others'] });
   while ((await ready()).includes('no runner')) await bus.flush(1000);
+  const ofOthers = bus.respond(runnerPackages, async () => done({ installs: true }), { only: { tenant: 'others' } });
+  await bus.flush(1000);
   assert.equal((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).status, 503);
-  bus.publish(runnerAlive, {}, { instance: 'one', packages: false, tenants: ['default'] });
+  const one = bus.respond(runnerPackages, async () => done({ installs: false }), { only: { tenant: 'default' } });
+  await bus.flush(1000);
   await client.send('/npm_packages/join', 'whatever');
-  const install = () => boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' });
-  const made = await until('a runner is known', async () => {
-    const asked = await install();
-    return asked.status === 503 ? undefined : asked;
-  });
+  // At once: nothing has to be announced before.
+  const made = await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' });
   assert.deepEqual([made.body.package_name, made.body.failed_install_attempts], ['left-pad@1', 1]);
   assert.equal((await client.next('/npm_packages')).package_name, 'left-pad@1');
   assert.equal((await boss.api('POST', '/npm_packages', { package_name: 'left-pad@1' })).status, 422);
@@ -148,4 +172,5 @@ test('saga:33 packages are listed and sent to rooms, and not installed without a
   assert.deepEqual((await boss.api('DELETE', `/npm_packages/${made.body._id}`)).body, { ok: 1 });
   const gone = await client.next('/npm_packages', 3);
   assert.deepEqual([gone.package_name, gone.deleted], ['left-pad@1', true]);
+  await Promise.all([ofOthers.stop(), one.stop()]);
 });

@@ -12,7 +12,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Api } from './api/api.ts';
-import { answerCallers } from './callers.ts';
+import { answerCallers, handOver } from './callers.ts';
 import type { RunnerSettings } from './config.ts';
 import { EndedCalls } from './ended-calls.ts';
 import { Jobs } from './jobs.ts';
@@ -94,9 +94,13 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
         onPackage: (change) => packages.changed(change),
       }),
   );
-  const jobs = new Jobs({ leases: new Leases(redis, 'pe:saga-runner:'), runs, writing, tables, log });
+  const jobs = new Jobs({
+    leases: new Leases(redis, 'pe:saga-runner:'),
+    ...{ runs, writing, tables, log },
+    handOver: (wanted) => handOver(bus, wanted),
+  });
   const retention = new Retention({ bus, writing, jobs, tables, keepMs: config.keepRecordsMs, log });
-  const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, tables });
+  const responders = answerCallers({ bus, runs, jobs, maxWaiting: config.maxWaiting, tables, installs: config.packages });
   reportRunner(metrics, { pool, runs, jobs, triggers });
   const alive = setInterval(() => bus.publish(runnerAlive, {}, { instance, packages: config.packages, tenants }), ALIVE_MS);
   const health = await startHealthServer({ host: config.host, port: config.port, ready: context.ready }).catch((error: unknown) => {
@@ -114,7 +118,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
       clearInterval(alive);
       for (const responder of responders) responder.leave();
       for (const one of triggers) one.leave();
-      await runs.stop();
+      await Promise.all([jobs.leave(), runs.stop()]);
     },
     stop: async () => {
       retention.close();

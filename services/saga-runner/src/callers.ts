@@ -1,6 +1,6 @@
-/** Requests of saga-edge: to call an HTTP script, and to start a run now. */
+/** Requests of saga-edge: to call an HTTP script, to start a run now, and whether packages are installed. */
 import { randomBytes } from 'node:crypto';
-import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
+import { MAX_SCRIPT_BODY, runnerCall, runnerPackages, runnerRun } from '@polyedge/contracts/bus/runner';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Json, JsonObject } from '@polyedge/query/json';
@@ -20,19 +20,23 @@ export interface CallersOptions {
   readonly maxWaiting: number;
   /** Of the organizations that this runner works for. */
   readonly tables: readonly RunnableTable[];
+  readonly installs: boolean;
 }
 
 /** Requests for other organizations go to the runners that work for those. */
 export function answerCallers(options: CallersOptions): readonly Responder[] {
-  const { bus, tables } = options;
+  const { bus, tables, installs } = options;
   return tables.flatMap((table) => {
     const only = { tenant: table.tenant };
     return [
       bus.respond(runnerCall, (request, { deadline }) => callScript(options, table, request, deadline), { only }),
       bus.respond(runnerRun, (request) => runNow(options, table, request), { only }),
+      bus.respond(runnerPackages, async () => done({ installs }), { only }),
     ];
   });
 }
+
+const HAND_OVER_MS = 5000;
 
 const newCall = (): string => randomBytes(12).toString('hex');
 
@@ -93,6 +97,7 @@ async function callScript(
   const context = { request: { method, path } };
   const { outcome, error } = await options.runs.start({ ...wanted(found.value, call, [given], context, true, false), until });
   if (outcome.is === 'refused') return failed('limited', outcome.problem);
+  if (outcome.is === 'left') return outcome.begun ? failed('unavailable', 'its runner ended') : failed('busy', 'this runner ends');
   if (outcome.is !== 'returned' || outcome.response === undefined) {
     // The caller is anonymous: details are visible only to those who may read the runnable call.
     return done({ ...failureAnswer({ status_code: 500, name: 'Internal Server Error', message: 'the script failed' }), call });
@@ -121,18 +126,29 @@ function parsedBody(body: string, encoding: 'utf8' | 'base64', headers: Readonly
 async function runNow(
   options: CallersOptions,
   table: RunnableTable,
-  { type, id, args, testData }: RequestOf<typeof runnerRun>,
+  { type, id, args, testData, left }: RequestOf<typeof runnerRun>,
 ): Promise<Outcome<ReplyOf<typeof runnerRun>>> {
   const found = await find(options, table, id);
   if (!found.ok) return found;
   const runnable = found.value;
   if (runnable.plural !== type) return failed('not-found', 'there is no such script or job');
-  const call = newCall();
-  const run = wanted(runnable, call, args, { manual: true }, runnable.path?.startsWith('/requests/') === true, testData);
+  const call = left?.call ?? newCall();
+  const context = left?.scheduled === true ? { scheduled_at: new Date(left.at).toISOString() } : { manual: true };
+  const fresh = wanted(runnable, call, args, context, runnable.path?.startsWith('/requests/') === true, testData);
+  const run = { ...fresh, at: left?.at ?? fresh.at };
   if (type === 'jobs') {
     const started = await options.jobs.startNow(run);
     return started ? done({ call }) : failed('conflict', 'the job is running');
   }
-  void options.runs.start(run);
+  void options.runs.start({ ...run, handOver: () => handOver(options.bus, run) });
   return done({ call });
+}
+
+/** Gives a run whose request was answered, or whose tick was claimed, to another runner, under the same call; false if none takes it. */
+export async function handOver(bus: Bus, { runnable, call, at, parameters, context, testData }: RunRequest): Promise<boolean> {
+  const { tenant, plural: type, id } = runnable;
+  const args = parameters.flatMap((parameter) => ('value' in parameter ? [parameter.value] : []));
+  const request = { type, id, args, testData, left: { call, at, scheduled: context.scheduled_at !== undefined } };
+  const taken = await bus.request(runnerRun, runnerRun.subject({ tenant }), request, { timeoutMs: HAND_OVER_MS });
+  return taken.ok;
 }

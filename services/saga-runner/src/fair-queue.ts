@@ -113,6 +113,19 @@ export class FairQueue<Run extends Queued> {
     own.ready.unshift(run);
   }
 
+  /** Takes out all waiting runs: they do not start here any more. */
+  takeWaiting(): Run[] {
+    const taken: Run[] = [];
+    for (const tenant of this.#tenants.values()) {
+      for (const own of tenant.runnables.values()) {
+        for (const runs of [own.ready, ...own.behind.values()]) taken.push(...runs.splice(0));
+        tenant.waiting -= own.waiting;
+        own.waiting = 0;
+      }
+    }
+    return taken;
+  }
+
   #nextOf(tenant: Tenant<Run>, hasRoom: (run: Run) => boolean): Run | undefined {
     for (let turn = 0; turn < tenant.turns.length; turn += 1) {
       const name = tenant.turns[turn] ?? '';

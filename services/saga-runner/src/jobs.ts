@@ -7,12 +7,12 @@ import { createHash } from 'node:crypto';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
 import { ofType, TYPES } from '@polyedge/saga/elements';
+import { nextTick } from '@polyedge/saga/schedule';
 import type { Log } from '@polyedge/service-kit/log';
 import type { RunRequest } from './run.ts';
 import type { Runnable } from './runnable.ts';
 import type { RunnableTable } from './runnable-table.ts';
 import type { Runs } from './runs.ts';
-import { nextTick } from './schedule.ts';
 import { APP, digestId, type Writing } from './writing.ts';
 
 const LOOK_MS = 200;
@@ -25,6 +25,8 @@ export interface JobsOptions {
   readonly runs: Runs;
   readonly writing: Writing;
   readonly tables: readonly RunnableTable[];
+  /** Gives a run to another runner; false if none takes it. */
+  handOver(wanted: RunRequest): Promise<boolean>;
   readonly log: Log;
 }
 
@@ -39,12 +41,15 @@ export class Jobs {
   readonly #charge = new Map<string, Lease>();
   readonly #due = new Map<string, Due>();
   readonly #running = new Map<string, Lease>();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #looking: NodeJS.Timeout;
+  readonly #keeping: NodeJS.Timeout;
   #renewing = false;
+  #left = false;
 
   constructor(options: JobsOptions) {
     this.#options = options;
-    this.#timers = [setInterval(() => this.#look(), LOOK_MS), setInterval(() => void this.#renew(), RENEW_MS)];
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
+    this.#keeping = setInterval(() => void this.#renew(), RENEW_MS);
     void this.#renew();
   }
 
@@ -57,9 +62,19 @@ export class Jobs {
     return this.#charge.has(tenant);
   }
 
+  /** Starts no more ticks: another runner takes charge. */
+  async leave(): Promise<void> {
+    this.#left = true;
+    clearInterval(this.#looking);
+    const charges = [...this.#charge.values()];
+    this.#charge.clear();
+    await Promise.all(charges.map((lease) => lease.release()));
+  }
+
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([...this.#charge.values(), ...this.#running.values()].map((lease) => lease.release()));
+    await this.leave();
+    clearInterval(this.#keeping);
+    await Promise.all([...this.#running.values()].map((lease) => lease.release()));
   }
 
   /** Starts a job now, unless it is running. */
@@ -70,7 +85,13 @@ export class Jobs {
     const lease = await this.#options.leases.take(`job:${key}`, RUNNING_MS);
     if (lease === undefined) return false;
     this.#running.set(key, lease);
-    void this.#options.runs.start(wanted).finally(() => {
+    const handOver = async (): Promise<boolean> => {
+      // The next runner needs it.
+      this.#running.delete(key);
+      await lease.release();
+      return this.#options.handOver(wanted);
+    };
+    void this.#options.runs.start({ ...wanted, handOver }).finally(() => {
       this.#running.delete(key);
       void lease.release();
     });
@@ -87,8 +108,12 @@ export class Jobs {
           if (!(await held.renew(CHARGE_MS))) this.#charge.delete(tenant);
           continue;
         }
-        const lease = await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
+        const lease = this.#left ? undefined : await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
         if (lease === undefined) continue;
+        if (this.#left) {
+          await lease.release();
+          continue;
+        }
         this.#charge.set(tenant, lease);
         // Earlier ticks are skipped.
         for (const key of this.#due.keys()) if (key.startsWith(JSON.stringify([tenant]).slice(0, -1))) this.#due.delete(key);
@@ -111,7 +136,7 @@ export class Jobs {
         const due = this.#dueOf(key, job, now);
         if (due.at === undefined || due.at > now) continue;
         const tick = due.at;
-        due.at = nextTick(job, Math.max(now, tick));
+        due.at = nextTick(due, Math.max(now, tick));
         void this.#tick(job, tick, due.at);
       }
       for (const key of this.#due.keys())
@@ -119,10 +144,10 @@ export class Jobs {
     }
   }
 
-  #dueOf(key: string, { schedule = '', timezone, ...job }: Runnable, now: number): Due {
+  #dueOf(key: string, { schedule = '', timezone }: Runnable, now: number): Due {
     const known = this.#due.get(key);
     if (known?.schedule === schedule && known.timezone === timezone) return known;
-    const due = { schedule, timezone, at: nextTick({ ...job, schedule, timezone }, now) };
+    const due = { schedule, timezone, at: nextTick({ schedule, timezone }, now) };
     this.#due.set(key, due);
     return due;
   }

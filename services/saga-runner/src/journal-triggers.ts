@@ -107,19 +107,18 @@ export class JournalTriggers implements MemberHandler {
 
   /** Resolves when everything that a change fired has ended: to false if it is left to the next owner. */
   async #handle(change: FullChange, membership: Membership | undefined): Promise<boolean> {
-    const fired: Promise<unknown>[] = [];
-    if (change.type === PACKAGE) fired.push(this.#options.onPackage(change));
+    const fired: Promise<boolean>[] = [];
+    if (change.type === PACKAGE) fired.push(this.#options.onPackage(change).then(() => true));
     const before = this.#latest.get(change.id) ?? Promise.resolve();
     const begun = before.then(() => this.#fire(change, membership, fired));
     this.#latest.set(change.id, begun);
     const isBegun = await begun;
     if (this.#latest.get(change.id) === begun) this.#latest.delete(change.id);
     if (!isBegun) return false;
-    await Promise.all(fired);
-    return true;
+    return (await Promise.all(fired)).every((isOver) => isOver);
   }
 
-  async #fire(change: FullChange, membership: Membership | undefined, fired: Promise<unknown>[]): Promise<boolean> {
+  async #fire(change: FullChange, membership: Membership | undefined, fired: Promise<boolean>[]): Promise<boolean> {
     const { table, runs, ended } = this.#options;
     // Unacknowledged changes go to the next owner, and must not start here any more.
     const isOurs = (): boolean => !this.#left && membership === this.#membership;
@@ -136,7 +135,7 @@ export class JournalTriggers implements MemberHandler {
         for (let room = runs.roomFor(runnable); room !== undefined && isOurs(); room = runs.roomFor(runnable)) await room;
         this.#heldBack -= 1;
         if (!isOurs()) return false;
-        fired.push(runs.start(wanted));
+        fired.push(runs.start(wanted).then(({ outcome }) => outcome.is !== 'left'));
       }
     }
     return true;

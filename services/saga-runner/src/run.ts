@@ -26,12 +26,18 @@ export interface RunRequest {
   readonly parentCall: string | undefined;
   readonly testData: boolean;
   readonly http: boolean;
+  /**
+   * If this runner ends before the run does: gives it to another one under the same call, and returns whether that took it. Without it, it
+   * ends as `left`.
+   */
+  readonly handOver?: () => Promise<boolean>;
   /** When its caller stops waiting, on the clock of `performance.now()`: it is not started any more then. Default: never. */
   readonly until?: number;
 }
 
 export interface RunResult {
-  readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string };
+  /** `left`: its runner ends, and does not carry it out. It may have begun, and then its process crashed. */
+  readonly outcome: RunOutcome | { readonly is: 'refused'; readonly problem: string } | { readonly is: 'left'; readonly begun: boolean };
   /** The error of its call; undefined if it succeeded. */
   readonly error: RunnableCall['error'];
 }

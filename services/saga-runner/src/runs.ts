@@ -7,6 +7,7 @@ import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 import type { PostResult } from '@polyedge/saga/work';
 import type { Log } from '@polyedge/service-kit/log';
+import { answerText, TOO_LARGE } from './api/answer-text.ts';
 import type { Api } from './api/api.ts';
 import { type ChainLimits, Chains } from './chains.ts';
 import { Conducts } from './conduct.ts';
@@ -102,7 +103,7 @@ export class Runs {
     return this.#begun.promise;
   }
 
-  /** Resolves when the run has ended and its call is stored. */
+  /** Resolves when the run has ended and its call is stored, or when it is left to another runner. */
   start(wanted: RunRequest): Promise<RunResult> {
     const now = Date.now();
     const { suspendedUntil } = this.#conducts.of(keyOf(wanted.runnable));
@@ -114,7 +115,8 @@ export class Runs {
     return new Promise((resolve) => {
       const run = new Run(wanted, this.#options.limits.calls, resolve);
       this.#queue.add(run);
-      this.pump();
+      if (this.#stopped) this.#leaveWaiting();
+      else this.pump();
     });
   }
 
@@ -141,9 +143,10 @@ export class Runs {
     for (let run = this.#queue.next(hasRoom); run !== undefined; run = this.#queue.next(hasRoom)) this.#begin(run);
   }
 
-  /** Starts no more runs; resolves when none is running, and all that have ended are recorded. */
+  /** Starts no more runs, and leaves those that wait; resolves when none is running, and all that have ended are recorded. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#leaveWaiting();
     if (this.#running + this.#finishing > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -300,6 +303,7 @@ export class Runs {
     run.calls = this.#options.limits.calls;
     const back = (): void => {
       this.#queue.again(run);
+      if (this.#stopped) this.#leaveWaiting();
       this.#rest();
       this.pump();
     };
@@ -350,6 +354,30 @@ export class Runs {
     this.#tellIdle();
   }
 
+  #leaveWaiting(): void {
+    for (const run of this.#queue.takeWaiting()) {
+      this.#finishing += 1;
+      void this.#leave(run);
+    }
+  }
+
+  /** A run that no other runner takes, although its caller was told that it would be, is recorded as a failure. */
+  async #leave({ request, crashes, startedAt, done }: Run): Promise<void> {
+    try {
+      if ((await request.handOver?.()) === false) {
+        this.stats.refused += 1;
+        const error = { message: 'its runner ended before it did, and no other one took it', stack: '' };
+        const outcome = { is: 'refused', problem: error.message } as const;
+        await this.#record(request, { outcome, error }, { startedAt: startedAt || Date.now(), logCount: 0 });
+      }
+    } catch (error) {
+      this.#options.log.error('a waiting run is lost', { id: request.call, err: error });
+    }
+    done({ outcome: { is: 'left', begun: crashes > 0 }, error: null });
+    this.#finishing -= 1;
+    this.#tellIdle();
+  }
+
   async #refuse(wanted: RunRequest, problem: string, now: number): Promise<RunResult> {
     this.stats.refused += 1;
     const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
@@ -367,24 +395,6 @@ export class Runs {
     const version = await this.#options.table(tenant)?.versionIdOf(wanted.runnable);
     const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { at: Date.now(), version }));
     if (!kept.ok) this.#options.log.warn('a runnable call is lost', { id: wanted.call, code: kept.failure.code });
-  }
-}
-
-/** Maximum length of an API answer. */
-const MAX_ANSWER = 8 * 1024 * 1024;
-const TOO_LARGE = {
-  status_code: 413,
-  name: 'Payload Too Large',
-  message: `the answer has more than ${MAX_ANSWER} characters; ask for less`,
-};
-
-/** Undefined if it is too large for a run, or cannot be encoded. */
-function answerText(value: unknown): string | undefined {
-  try {
-    const text = JSON.stringify(value ?? null);
-    return text.length > MAX_ANSWER ? undefined : text;
-  } catch {
-    return undefined;
   }
 }
 

@@ -31,18 +31,23 @@ store.respond(graphMutate, async ({ requests }) => {
 });
 const writing = new Writing(bus, new Wheel(systemClock));
 const packages = new Packages({ bus, writing, log: silentLog, enabled: false, registry: undefined });
-const pool = new Pool({ shared: 1, alone: 1, perProcess: 2, onRoom: () => runs.pump(), onEnd: () => {}, bundle: () => undefined });
-const runs: Runs = new Runs({
-  api: new Api({ bus, writing, requestTimeoutMs: 1000, outward: { fetch: 'off', fetchHosts: undefined } }),
-  records: new Records(writing),
-  ...{ pool, packages, stats: new Stats(noMetrics()), log: silentLog, table: () => undefined },
-  limits: {
-    ...{ wallMs: 60_000, cpuMs: 30_000, memoryMb: 32, logLines: 1, logBytes: 65_536 },
-    ...{ calls: 10, callsPerSecond: 10, resultBytes: 65_536 },
-  },
-  ...{ jobWallMs: 60_000, chains: { depth: 2, runs: 10, perMs: 1000 }, perTenant: 1, perRunnable: 1, maxFired: 2 },
-});
-after(() => pool.close());
+/** Runs in one process of their own at a time. */
+function startRuns(logLines = 1): Runs {
+  const pool = new Pool({ shared: 1, alone: 1, perProcess: 2, onRoom: () => runs.pump(), onEnd: () => {}, bundle: () => undefined });
+  const runs: Runs = new Runs({
+    api: new Api({ bus, writing, requestTimeoutMs: 1000, outward: { fetch: 'off', fetchHosts: undefined } }),
+    records: new Records(writing),
+    ...{ pool, packages, stats: new Stats(noMetrics()), log: silentLog, table: () => undefined },
+    limits: {
+      ...{ wallMs: 60_000, cpuMs: 30_000, memoryMb: 32, logLines, logBytes: 65_536 },
+      ...{ calls: 10, callsPerSecond: 10, resultBytes: 65_536 },
+    },
+    ...{ jobWallMs: 60_000, chains: { depth: 2, runs: 10, perMs: 60_000 }, perTenant: 1, perRunnable: 1, maxFired: 2 },
+  });
+  after(() => pool.close());
+  return runs;
+}
+const runs = startRuns();
 
 const runnable: Runnable = {
   ...{ plural: 'scripts', tenant: 't', id: 's1', name: 'one', path: '/requests/x', body: 'return "done";', enabled: true, logging: false },
@@ -68,4 +73,32 @@ test('saga:24 a runner that ends records the runs that have ended', async () => 
   while (runs.running === 0) await setImmediate();
   await runs.stop();
   assert.ok(records.includes('c3'));
+});
+
+test('saga:24 a runner that ends leaves the runs that wait: their callers hear of it, or another runner takes them', async () => {
+  const ending = startRuns();
+  const running = ending.start(wanted('r1', Number.POSITIVE_INFINITY));
+  while (ending.running === 0) await setImmediate();
+  const handedOver: string[] = [];
+  const handOver = (call: string, taken: boolean) => async (): Promise<boolean> => {
+    handedOver.push(call);
+    await setImmediate();
+    return taken;
+  };
+  const waiting = [
+    ending.start(wanted('r2', Number.POSITIVE_INFINITY)),
+    ending.start({ ...wanted('r3', Number.POSITIVE_INFINITY), orderKey: 'k' }),
+    ending.start({ ...wanted('r4', Number.POSITIVE_INFINITY), orderKey: 'k' }),
+    ending.start({ ...wanted('r5', Number.POSITIVE_INFINITY), handOver: handOver('r5', true) }),
+    ending.start({ ...wanted('r6', Number.POSITIVE_INFINITY), handOver: handOver('r6', false) }),
+  ];
+  assert.equal(ending.waiting, waiting.length);
+  await ending.stop();
+  const late = ending.start({ ...wanted('r7', Number.POSITIVE_INFINITY), handOver: handOver('r7', true) });
+  for (const { outcome } of await Promise.all([...waiting, late])) assert.deepEqual(outcome, { is: 'left', begun: false });
+  assert.equal((await running).outcome.is, 'returned');
+  assert.deepEqual(handedOver, ['r5', 'r6', 'r7']);
+  // Nobody else records the one that no runner took.
+  assert.deepEqual(records.filter((id) => id.startsWith('r')).sort(), ['r1', 'r6']);
+  assert.deepEqual([ending.waiting, ending.running], [0, 0]);
 });

@@ -11,7 +11,8 @@ export const MAX_SCRIPT_BODY = 1024 * 1024;
 
 export const runnerCall = defineRequest({
   address: 'pe.cmd.runner.call.v1.{tenant}',
-  summary: 'Runs an HTTP script and returns its answer. Never retried: a failure is returned to the caller.',
+  summary:
+    'Runs an HTTP script and returns its answer. Asked again only if nothing was done (`busy`): any other failure is returned to the caller.',
   request: T.Object({
     script: Id,
     method: T.String({ maxLength: 16 }),
@@ -45,9 +46,19 @@ export const runnerRun = defineRequest({
     /** The parameters of a script. */
     args: T.Array(JsonSchema, { maxItems: 8 }),
     testData: T.Boolean(),
+    /** A run that waited at a runner that ends, which had answered for it: it keeps its call and its time, in milliseconds since 1970. */
+    left: T.Optional(T.Object({ call: Id, at: T.Integer(), scheduled: T.Boolean() })),
   }),
   reply: T.Object({ call: Id }),
   errors: ['not-found', 'limited', 'conflict'],
+});
+
+export const runnerPackages = defineRequest({
+  address: 'pe.cmd.runner.packages.v1.{tenant}',
+  summary: 'Asks a runner whether npm packages are installed.',
+  request: T.Object({}),
+  reply: T.Object({ installs: T.Boolean() }),
+  errors: [],
 });
 
 export const runnerAlive = defineSignal({

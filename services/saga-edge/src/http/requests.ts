@@ -1,5 +1,7 @@
 /** HTTP scripts under `/requests/NAME`, and manual runs: everything that needs a runner (Saga protocol page, 6.5 and 6.6). */
 import { MAX_SCRIPT_BODY, runnerCall, runnerRun } from '@polyedge/contracts/bus/runner';
+import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
+import type { Outcome } from '@polyedge/contracts/errors';
 import type { Json } from '@polyedge/query/json';
 import { encodeBody } from '@polyedge/saga/body';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES } from '@polyedge/saga/elements';
@@ -18,6 +20,8 @@ export interface RunnerHttp {
 
 /** Longer than a script may take, so that its own limit ends it and is reported. */
 const TIMEOUT_MS = 45_000;
+/** Runners asked, one after the other, if the first ends before the script has begun. */
+const ATTEMPTS = 3;
 const MAX_ARGS = 8;
 /** Headers that scripts neither receive nor set. */
 const HIDDEN =
@@ -100,24 +104,30 @@ async function call(parts: RunnerHttp, request: FastifyRequest, from: From): Pro
   }
   const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const { 'access-token': _token, ...shown } = query;
-  const answer = await bus.request(
-    runnerCall,
-    runnerCall.subject({ tenant }),
-    {
-      script: script.id,
-      method: request.method,
-      path,
-      query: shown,
-      headers,
-      ...encodeBody(bytes),
-      address,
-      ...(user === undefined ? {} : { user }),
-    },
-    { timeoutMs: TIMEOUT_MS },
-  );
+  const called = {
+    script: script.id,
+    method: request.method,
+    path,
+    query: shown,
+    headers,
+    ...encodeBody(bytes),
+    address,
+    ...(user === undefined ? {} : { user }),
+  };
+  const answer = await answerOf(bus, tenant, called);
   if (!answer.ok) return { error: answer.failure.code === 'unavailable' ? NO_RUNNER : toError(answer.failure) };
   const { status, body, encoding } = answer.value;
   return { status, headers: { ...answer.value.headers, 'runnable-call-id': answer.value.call }, body: Buffer.from(body, encoding) };
+}
+
+/** `busy` says that nothing was done: a runner that ends takes no more requests, so another one gets the next. */
+async function answerOf(bus: Bus, tenant: string, called: RequestOf<typeof runnerCall>): Promise<Outcome<ReplyOf<typeof runnerCall>>> {
+  const until = performance.now() + TIMEOUT_MS;
+  for (let attempt = 1; ; attempt += 1) {
+    const timeoutMs = Math.max(1, until - performance.now());
+    const answer = await bus.request(runnerCall, runnerCall.subject({ tenant }), called, { timeoutMs });
+    if (answer.ok || answer.failure.code !== 'busy' || attempt === ATTEMPTS) return answer;
+  }
 }
 
 /** Invalid headers of a script are omitted, so that the answer still arrives. */

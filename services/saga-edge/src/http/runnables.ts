@@ -3,11 +3,11 @@ import { Script } from 'node:vm';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
-import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textsOf, toDocument } from '@polyedge/saga/elements';
+import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textOr, textsOf, toDocument } from '@polyedge/saga/elements';
 import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
+import { isTimezone, nextTick, problemOfSchedule } from '@polyedge/saga/schedule';
 import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
-import { isTimezone, nextRunOf, problemOfSchedule } from './schedules.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
 
@@ -191,14 +191,18 @@ async function save(
   return element === undefined ? refused(sagaError(500)) : ok(toDocument(element));
 }
 
-/** When a job is due next, if a change determines it. */
+/** When a job is due next, if a change determines it; a runner updates it at every tick. */
 function dueOf(
   plural: Plural,
   set: Readonly<Record<string, Json>>,
   before: Readonly<Record<string, Json>>,
 ): Readonly<Record<string, Json>> {
   const changes = ['schedule', 'timezone', 'enabled'].some((name) => set[name] !== undefined && set[name] !== before[name]);
-  return plural === 'jobs' && changes ? { next_run_at: nextRunOf({ ...before, ...set }, Date.now()) } : {};
+  if (plural !== 'jobs' || !changes) return {};
+  const { schedule, timezone, enabled } = { ...before, ...set };
+  const tick =
+    typeof schedule === 'string' && enabled !== false ? nextTick({ schedule, timezone: textOr(timezone, 'UTC') }, Date.now()) : undefined;
+  return { next_run_at: tick === undefined ? null : new Date(tick).toISOString() };
 }
 
 function versionOf(plural: Plural, runnable: string, attributes: Readonly<Record<string, Json>>, request: Request): Operation {
@@ -244,7 +248,7 @@ function attributesOf(plural: Plural, body: unknown, before: Element | undefined
     const zone = value.timezone ?? before?.attributes.timezone;
     if (schedule === null) value.schedule = null;
     else if (schedule !== undefined) {
-      const problem = problemOfSchedule(schedule, isTimezone(zone) ? zone : undefined);
+      const problem = problemOfSchedule(schedule, isTimezone(zone) ? zone : 'UTC', Date.now());
       if (problem !== undefined) return bad('schedule', problem);
       value.schedule = schedule;
     }

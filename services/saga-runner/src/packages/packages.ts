@@ -10,24 +10,19 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { check, type Static, T } from '@polyedge/contracts/schema';
-import type { Json, JsonObject } from '@polyedge/query/json';
-import { parseJson } from '@polyedge/query/json-text';
+import type { JsonObject } from '@polyedge/query/json';
 import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import { storableText } from '../storable.ts';
 import { APP, type Writing } from '../writing.ts';
+import { storedManifest } from './manifest.ts';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
 const INSTALL_MS = 120_000;
 const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2 * 1024 * 1024 };
 /** Cached bundles; the least recently used is evicted. */
 const MAX_KEPT = 64;
-const MAX_MANIFEST = 16 * 1024;
-/** Levels; the store accepts some more. */
-const MAX_MANIFEST_DEPTH = 32;
-/** NUL and unpaired surrogates, as `JSON.stringify` writes them. */
-const UNSTORABLE = /\\u(?:0000|d[89a-f])/;
 
 const Answer = T.Union([
   T.Object({
@@ -101,7 +96,7 @@ export class Packages {
       state: 'installed',
       installed: wanted,
       name: answer.name,
-      package_json: shortened(answer.manifest),
+      package_json: storedManifest(answer.manifest),
       content,
       error_message: null,
     };
@@ -155,16 +150,6 @@ export class Packages {
     }
     return Buffer.concat(parts).toString('utf8');
   }
-}
-
-/** The stored part of a package.json; one that is too long, or that the store would reject, is marked. */
-function shortened(manifest: Readonly<Record<string, unknown>>): Json {
-  const text = JSON.stringify(manifest);
-  const parsed = text.length > MAX_MANIFEST || UNSTORABLE.test(text) ? undefined : parseJson(text, MAX_MANIFEST_DEPTH);
-  if (parsed?.ok === true) return parsed.value;
-  const { name, version } = manifest;
-  const textOf = (value: unknown): Json => (typeof value === 'string' ? storableText(value.slice(0, 256)) : null);
-  return { name: textOf(name), version: textOf(version), shortened: true };
 }
 
 /** @param asked without the folder in which it works, which is gone when this has resolved, also if the process was killed */
