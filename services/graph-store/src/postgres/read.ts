@@ -30,13 +30,20 @@ const DATA: Filter = { not: { test: 'equal', path: ['scope'], value: 'system' } 
 const LIVING: Filter = { test: 'equal', path: ['deleted'], value: false };
 
 // A lookup for each id: for a plain join, PostgreSQL may choose to scan the whole table.
-const GET = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  ${bounded(
-    `select found.* from json_array_elements_text($2::json) as w(id)
-  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`,
-    ['attributes'],
-  )}) e on true
-  where ${isHere('$1')}`;
+const FOUND = `select found.* from json_array_elements_text($2::json) as w(id)
+  cross join lateral (select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`;
+
+/** The same with the tenant's accounts, which take precedence over other protocols' elements with the same ids. */
+const FOUND_WITH_ACCOUNTS = `select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
+    select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
+    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`;
+
+const getOf = (found: string): string => `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
+  ${found}) e on true where ${isHere('$1')}`;
+
+/** By whether the answer may be too large, for which it takes many ids. */
+const [GET, GET_MANY] = [getOf(FOUND), getOf(bounded(FOUND, ['attributes']))];
+const [GET_WITH_ACCOUNTS, GET_MANY_WITH_ACCOUNTS] = [getOf(FOUND_WITH_ACCOUNTS), getOf(bounded(FOUND_WITH_ACCOUNTS, ['attributes']))];
 
 interface Stated {
   readonly at_seq: number;
@@ -46,16 +53,6 @@ interface Stated {
   readonly at_rows?: number | null;
   readonly at_bytes?: number | null;
 }
-
-/** The same with the tenant's accounts, which take precedence over other protocols' elements with the same ids. */
-const GET_WITH_ACCOUNTS = `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  ${bounded(
-    `select found.* from json_array_elements_text($2::json) as w(id) cross join lateral (
-    select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
-    union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`,
-    ['attributes'],
-  )}) e on true
-  where ${isHere('$1')}`;
 
 export class Reader {
   readonly #sql: Queries;
@@ -73,8 +70,11 @@ export class Reader {
   async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
     const visible = filterOf(request.visible);
     if (!visible.ok) return visible;
-    const text = request.accounts === true ? GET_WITH_ACCOUNTS : GET;
-    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify([...new Set(request.ids)])], request.atLeast, 'prepared');
+    const ids = [...new Set(request.ids)];
+    // An account may come with an element of the same id.
+    const few = 2 * ids.length <= FEW_ROWS;
+    const text = request.accounts === true ? (few ? GET_WITH_ACCOUNTS : GET_MANY_WITH_ACCOUNTS) : few ? GET : GET_MANY;
+    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify(ids)], request.atLeast, 'prepared');
     if (!rows.ok) return rows;
     const shows = compile(visible.value);
     const byId = new Map<string, Element>();
@@ -126,7 +126,7 @@ export class Reader {
     // The outer join returns the sequencer's row even without a match; ordinality preserves the order.
     const rows = await this.#read<ElementRow>(
       `select s.seq as at_seq, s.epoch as at_epoch, s.total as at_count, e.* from (select seq, epoch, ${count} as total from sequencer where ${here}) s
-       left join (${bounded(text, ['attributes'])}) e on true order by e.place`,
+       left join (${limit < FEW_ROWS ? placed(text) : bounded(text, ['attributes'])}) e on true order by e.place`,
       parameters.values,
       request.atLeast,
     );
@@ -163,7 +163,8 @@ export class Reader {
     const states = `select * from (select ${columns}, element as id from journal where ${where.join(' and ')}) states
       where ${compileFilter(visible.value, parameters)}
       order by seq ${order} limit ${parameters.integer(limit + 1)} offset ${parameters.integer(request.offset ?? 0)}`;
-    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (${bounded(states, ['attributes', 'undo'])}) j on true
+    const page = limit < FEW_ROWS ? states : bounded(states, ['attributes', 'undo']);
+    const text = `select s.seq as at_seq, s.epoch as at_epoch, j.* from sequencer s left join (${page}) j on true
       where ${isHere(named)} order by j.seq ${order}`;
     const rows = await this.#read<JournalRow & { id: string }>(text, parameters.values, undefined);
     if (!rows.ok) return rows;
@@ -279,8 +280,13 @@ function bounded(text: string, documents: readonly string[]): string {
     (name) => `case when pg_column_compression(${name}) is null then pg_column_size(${name}) else octet_length(${name}::text) end`,
   );
   return `select * from (
-    select q.*, row_number() over () as place, count(*) over () as at_rows, sum(${bytes.join(' + ')}) over () as at_bytes from (${text}) q
+    select q.*, count(*) over () as at_rows, sum(${bytes.join(' + ')}) over () as at_bytes from (${placed(text)}) q
   ) b where at_rows <= ${FEW_ROWS} or at_bytes <= ${MAX_REPLY_BYTES} or place = 1`;
+}
+
+/** The rows of a statement, numbered in its order as `place`. */
+function placed(text: string): string {
+  return `select r.*, row_number() over () as place from (${text}) r`;
 }
 
 /** The approximate bytes of rows: attributes dominate. */
