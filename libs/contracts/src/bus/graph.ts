@@ -78,6 +78,9 @@ export type Operator = (typeof OPERATORS)[number];
 // The inferred type of the union would not contain the names.
 const Operator = T.Unsafe<Operator>(T.Union(OPERATORS.map((name) => T.Literal(name))));
 
+/** The most values that one operation sets inside attributes, or removes. */
+const MAX_PUT = 200_000;
+
 export const Operation = T.Union([
   T.Object({
     op: T.Literal('create'),
@@ -98,8 +101,8 @@ export const Operation = T.Union([
     /** Merged at the top level; null is stored as null. */
     set: T.Optional(JsonObjectSchema),
     /** Values set inside an attribute: the path's first part is the attribute. Missing objects on the path are created. */
-    put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: 1000 })),
-    unset: T.Optional(T.Array(AnyName, { maxItems: 1000 })),
+    put: T.Optional(T.Array(T.Object({ path: T.Array(AnyName, { minItems: 1, maxItems: 32 }), value: JsonSchema }), { maxItems: MAX_PUT })),
+    unset: T.Optional(T.Array(AnyName, { maxItems: MAX_PUT })),
     /** Criteria do not select elements that an earlier operation of the same request has changed. */
     unchangedOnly: T.Optional(T.Boolean()),
     ifMissing: T.Optional(IfMissing),

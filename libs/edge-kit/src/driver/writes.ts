@@ -43,6 +43,8 @@ export class Writes {
   readonly #answer: (outcome: WriteOutcome) => void;
   readonly #random: () => number;
   #waiting: PendingWrite[] = [];
+  /** How many of those in front are sent one by one, because the message in which they were together was refused. */
+  #alone = 0;
   #busy = false;
 
   /** @param answer receives the outcome of each write, in the order of `add`; every write is answered once */
@@ -73,8 +75,9 @@ export class Writes {
   #takeBatch(): { readonly batch: PendingWrite[]; readonly bytes: number } {
     const [first] = this.#waiting;
     if (first === undefined) return { batch: [], bytes: 0 };
-    if (this.#waiting.length === 1) {
-      this.#waiting = [];
+    if (this.#waiting.length === 1 || this.#alone > 0) {
+      this.#alone = Math.max(0, this.#alone - 1);
+      this.#waiting.shift();
       return { batch: [first], bytes: jsonBytes(first.request) };
     }
     let bytes = 0;
@@ -103,6 +106,13 @@ export class Writes {
       return;
     }
     const { code } = outcome.failure;
+    if (batch.length > 1 && (code === 'invalid' || code === 'too-large')) {
+      // Because of one of them; the others are no part of it. Those that an earlier attempt has carried out are answered as repeats.
+      this.#waiting.unshift(...batch);
+      this.#alone = batch.length;
+      this.#send();
+      return;
+    }
     // A request that expired in a store's queue and one without a timely answer mean the same: the store is slow, and which code arrives is
     // a race. An expired request was not carried out.
     const again = code === 'unavailable' || code === 'expired' || (unknown && code === 'busy');

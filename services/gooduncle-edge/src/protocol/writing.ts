@@ -141,22 +141,27 @@ const writable = (rule: Allowed, field: string): boolean => allows(rule.fields, 
 
 /** Parameters as whole fields; undefined if a dotted value would be inside something that is no object. */
 function expanded({ set, put }: RequestOfType<'create'>['params']): JsonObject | undefined {
-  let attributes: JsonObject = set;
-  for (const { path, value } of put) {
-    const next = putInto(attributes, path, value);
-    if (next === undefined) return undefined;
-    attributes = next;
-  }
+  const attributes: Record<string, Json> = { ...set };
+  const copies = new Set<JsonObject>([attributes]);
+  for (const { path, value } of put) if (putInto(attributes, path, value, copies) === undefined) return undefined;
   return attributes;
 }
 
-function putInto(object: JsonObject, path: readonly string[], value: Json): JsonObject | undefined {
+/**
+ * `object` with a value at a path.
+ * @param copies the objects that may be changed; others are copied, once: a request may have thousands of dotted names below one field
+ */
+function putInto(object: JsonObject, path: readonly string[], value: Json, copies: Set<JsonObject>): JsonObject | undefined {
   const [key, ...rest] = path;
   if (key === undefined) return undefined;
-  if (rest.length === 0) return { ...object, [key]: value };
   const inner = Object.hasOwn(object, key) ? object[key] : {};
-  const next = isObject(inner) ? putInto(inner, rest, value) : undefined;
-  return next === undefined ? undefined : { ...object, [key]: next };
+  const next = rest.length === 0 ? value : isObject(inner) ? putInto(inner, rest, value, copies) : undefined;
+  if (next === undefined) return undefined;
+  const copy: Record<string, Json> = copies.has(object) ? (object as Record<string, Json>) : { ...object };
+  copies.add(copy);
+  // The names are those that `parseRequest` accepts, so none has a meaning in objects.
+  copy[key] = next;
+  return copy;
 }
 
 /** The new row, for evaluating rules. Rules cannot refer to its time and author. */

@@ -23,13 +23,13 @@ export interface Rewritten {
 
 /** `set` is merged at the top level, then `put` sets inside, then `unset` removes. */
 export function updated(attributes: JsonObject, { set, put = [], unset = [] }: OperationOf<'update'>): Outcome<Rewritten> {
-  let next: JsonObject = set === undefined ? attributes : { ...attributes, ...set };
+  if (set === undefined && put.length === 0 && unset.length === 0) return done({ attributes });
+  const next: Record<string, Json> = { ...attributes, ...set };
+  const copies = new Set<JsonObject>([next]);
   for (const [index, { path, value }] of put.entries()) {
-    const changed = putInto(next, path, 0, value);
-    if (changed === undefined) return failed('invalid', `put/${index}: a value on the path is not an object`);
-    next = changed;
+    if (putInto(next, path, 0, value, copies) === undefined) return failed('invalid', `put/${index}: a value on the path is not an object`);
   }
-  for (const name of unset) if (Object.hasOwn(next, name)) next = withoutOwn(next, name);
+  for (const name of unset) delete next[name];
   return done({ attributes: next });
 }
 
@@ -87,11 +87,18 @@ export function namesOf(remembered: readonly string[], added: readonly string[] 
 export const poppedOf = (rewritten: Rewritten | undefined): { readonly popped?: Json } =>
   rewritten?.popped === undefined ? {} : { popped: rewritten.popped };
 
-/** A copy of `object` with `value` at `path`; undefined if something on the path is neither missing nor an object. */
-function putInto(object: JsonObject, path: readonly string[], at: number, value: Json): JsonObject | undefined {
+/**
+ * `object` with `value` at `path`; undefined if something on the path is neither missing nor an object. An object is copied before its first
+ * change only: it may have tens of thousands of members, and be changed a thousand times.
+ * @param copies the objects that may be changed
+ */
+function putInto(object: JsonObject, path: readonly string[], at: number, value: Json, copies: Set<JsonObject>): JsonObject | undefined {
   const [name, last] = [path[at] ?? '', at === path.length - 1];
-  if (last) return withOwn(object, name, value);
   const inner = own(object, name) ?? {};
-  const changed = isObject(inner) ? putInto(inner, path, at + 1, value) : undefined;
-  return changed && withOwn(object, name, changed);
+  const changed = last ? value : isObject(inner) ? putInto(inner, path, at + 1, value, copies) : undefined;
+  if (changed === undefined) return undefined;
+  const copy: Record<string, Json> = copies.has(object) ? (object as Record<string, Json>) : { ...object };
+  copies.add(copy);
+  setOwn(copy, name, changed);
+  return copy;
 }

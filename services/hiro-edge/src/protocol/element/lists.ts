@@ -53,7 +53,7 @@ export function editLists(
   const lists = new Map<string, readonly ListItem[]>();
   for (const edit of edits) {
     const items = lists.get(edit.attribute) ?? itemsOf(element, edit.attribute) ?? singleOf(element, edit.attribute);
-    lists.set(edit.attribute, edit.do === 'add' ? add(items, edit.items) : items.filter((item) => !edit.items.some(removes(item))));
+    lists.set(edit.attribute, edit.do === 'add' ? add(items, edit.items) : remove(items, edit.items));
   }
   return {
     // fromEntries defines keys, so `__proto__` stays an attribute.
@@ -64,18 +64,29 @@ export function editLists(
 
 function add(items: readonly ListItem[], added: readonly ListItem[]): readonly ListItem[] {
   const result = [...items];
+  // Both may have tens of thousands of items.
+  const places = new Map<string, number>();
+  for (const [at, { key }] of result.entries()) if (key !== undefined && !places.has(key)) places.set(key, at);
   for (const item of added) {
-    const at = item.key === undefined ? -1 : result.findIndex(({ key }) => key === item.key);
-    if (at < 0) result.push(item);
-    else result[at] = item;
+    const at = item.key === undefined ? undefined : places.get(item.key);
+    if (at !== undefined) {
+      result[at] = item;
+      continue;
+    }
+    if (item.key !== undefined) places.set(item.key, result.length);
+    result.push(item);
   }
   return result;
 }
 
-const removes =
-  (item: ListItem) =>
-  ({ key, value }: Removal): boolean =>
-    key === undefined ? item.value === value : item.key === key;
+function remove(items: readonly ListItem[], removed: readonly Removal[]): readonly ListItem[] {
+  const [keys, values] = [new Set<string>(), new Set<string>()];
+  for (const { key, value } of removed) {
+    if (key !== undefined) keys.add(key);
+    else if (value !== undefined) values.add(value);
+  }
+  return items.filter((item) => !values.has(item.value) && (item.key === undefined || !keys.has(item.key)));
+}
 
 function singleOf(element: Element, name: string): readonly ListItem[] {
   const value = Object.hasOwn(element.attributes, name) ? element.attributes[name] : undefined;
