@@ -64,7 +64,7 @@ export async function startRunner(config: Config<RunnerSettings>, context: Servi
     api,
     records,
     pool,
-    stats: new Stats(metrics),
+    stats: new Stats(metrics, tenants.length),
     log,
     limits: {
       wallMs: config.wallMs,

@@ -8,7 +8,7 @@ export interface Conduct {
   readonly suspect: boolean;
   /** Memory of the isolate of its last run; 0 if that is not known. */
   readonly memoryBytes: number;
-  /** When its suspension ends, on the given clock. */
+  /** When its suspension ends, on the clock given to `ended`. */
   readonly suspendedUntil: number;
 }
 

@@ -21,8 +21,8 @@ const CHARGE_MS = 5000;
 const RUNNING_MS = 15_000;
 
 export interface JobsOptions {
-  readonly leases: Leases;
-  readonly runs: Runs;
+  readonly leases: Pick<Leases, 'take'>;
+  readonly runs: Pick<Runs, 'start'>;
   readonly writing: Writing;
   readonly tables: readonly RunnableTable[];
   /** Gives a run to another runner; false if none takes it. */
@@ -43,6 +43,7 @@ export class Jobs {
   readonly #running = new Map<string, Lease>();
   readonly #looking: NodeJS.Timeout;
   readonly #keeping: NodeJS.Timeout;
+  #lookedAt = 0;
   #renewing = false;
   #left = false;
 
@@ -126,6 +127,9 @@ export class Jobs {
 
   #look(): void {
     const now = Date.now();
+    // The clock was set back: ticks that were waited for are further away than the next ones. What was claimed does not start again.
+    if (now < this.#lookedAt) this.#due.clear();
+    this.#lookedAt = now;
     for (const table of this.#options.tables) {
       if (!this.#charge.has(table.tenant)) continue;
       const known = new Set<string>();

@@ -32,7 +32,7 @@ test('saga:24 characters that cannot be stored are replaced in log lines and err
   assert.equal(lineOf(JSON.stringify({ message: `${'x'.repeat(65_535)}😀`, args: [] }))?.message.isWellFormed(), true);
   const error = { message: 'Error: \0', stack: 'Error: \ud800' };
   const outcome = { is: 'threw', name: 'Error', ...error } as const;
-  const call = callRecord(wanted, { outcome, error }, { startedAt: 1, logCount: 0 }, { at: 2, version: undefined });
+  const call = callRecord(wanted, { outcome, error }, { startedAt: 1, logCount: 0 }, { ms: 1, version: undefined });
   assert.equal(call.name?.isWellFormed(), true);
   assert.deepEqual([call.success, call.error], [false, { message: 'Error: \ufffd', stack: 'Error: \ufffd' }]);
 });

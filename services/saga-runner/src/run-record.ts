@@ -51,12 +51,12 @@ export function logRecord(
   };
 }
 
-/** The runnable call of a run that has ended, or was rejected. */
+/** The runnable call of a run that has ended, or was rejected. @param ms how long it took */
 export function callRecord(
   { runnable, call, context, parentCall, testData }: RunRequest,
   { error }: RunResult,
   cost: RunCost,
-  { at, version }: { readonly at: number; readonly version: string | undefined },
+  { ms, version }: { readonly ms: number; readonly version: string | undefined },
 ): RunnableCall {
   return {
     id: call,
@@ -66,7 +66,7 @@ export function callRecord(
     ...(version === undefined ? {} : { version }),
     ...(runnable.path === undefined ? {} : { path: runnable.path }),
     ...cost,
-    finishedAt: Math.max(at, cost.startedAt),
+    finishedAt: cost.startedAt + Math.round(ms),
     success: error === null,
     error: error === null ? null : { message: storableText(error.message), stack: storableText(error.stack) },
     context,

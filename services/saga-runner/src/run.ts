@@ -58,7 +58,10 @@ export class Run implements Queued, Placed {
   /** A call of the API failed: repeated, it could succeed. */
   callFailed = false;
   version: Promise<string | undefined> | undefined;
+  /** In milliseconds since 1970. */
   startedAt = 0;
+  /** The same on the clock of `performance.now()`. */
+  startedAfter = 0;
   logCount = 0;
   crashes = 0;
   alone = true;

@@ -105,13 +105,13 @@ export class Runs {
 
   /** Resolves when the run has ended and its call is stored, or when it is left to another runner. */
   start(wanted: RunRequest): Promise<RunResult> {
-    const now = Date.now();
-    const { suspendedUntil } = this.#conducts.of(keyOf(wanted.runnable));
+    const now = performance.now();
+    const suspendedMs = this.#conducts.of(keyOf(wanted.runnable)).suspendedUntil - now;
     const problem =
-      suspendedUntil > now
-        ? `it is suspended until ${new Date(suspendedUntil).toISOString()}, because its last runs broke their limits`
+      suspendedMs > 0
+        ? `it is suspended until ${new Date(Date.now() + suspendedMs).toISOString()}, because its last runs broke their limits`
         : this.#chains.problem(wanted.chain, wanted.depth, now);
-    if (problem !== undefined) return this.#refuse(wanted, problem, now);
+    if (problem !== undefined) return this.#refuse(wanted, problem);
     return new Promise((resolve) => {
       const run = new Run(wanted, this.#options.limits.calls, resolve);
       this.#queue.add(run);
@@ -154,7 +154,7 @@ export class Runs {
     const { until = Number.POSITIVE_INFINITY } = run.request;
     if (performance.now() >= until) {
       this.#queue.ended(run);
-      void this.#refuse(run.request, 'its caller stopped waiting before it could start', Date.now()).then(run.done);
+      void this.#refuse(run.request, 'its caller stopped waiting before it could start').then(run.done);
       return;
     }
     const { limits, jobWallMs, pool } = this.#options;
@@ -163,6 +163,7 @@ export class Runs {
     this.#begun?.resolve();
     this.#begun = undefined;
     run.startedAt = Date.now();
+    run.startedAfter = performance.now();
     const place = pool.place(run, wallMs, {
       message: (message) => {
         switch (message.from) {
@@ -173,7 +174,7 @@ export class Runs {
             this.#log(run, message.level, message.json);
             return;
           case 'stat':
-            this.#options.stats.record(message.kind, message.name, message.value);
+            this.#options.stats.record(run.tenant, message.kind, message.name, message.value);
             return;
         }
       },
@@ -273,7 +274,7 @@ export class Runs {
   }
 
   async #ended(run: Run, { outcome, cpuMs, memoryBytes }: Pick<Ended, 'outcome' | 'cpuMs' | 'memoryBytes'>): Promise<void> {
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs, memoryBytes }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: outcome.is === 'broke', cpuMs, memoryBytes }, performance.now());
     if (outcome.is === 'returned') this.stats.succeeded += 1;
     else if (outcome.is === 'threw') this.stats.threw += 1;
     else this.stats.broke += 1;
@@ -289,7 +290,7 @@ export class Runs {
       this.#again(run, 0);
       return;
     }
-    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0, memoryBytes: 0 }, Date.now());
+    this.#conducts.ended(keyOf(run.request.runnable), { broke: true, cpuMs: 0, memoryBytes: 0 }, performance.now());
     this.stats.broke += 1;
     const message = `the process of the run ended: ${reason}`;
     const outcome = { is: 'threw', name: 'Error', message, stack: '' } as const;
@@ -343,9 +344,9 @@ export class Runs {
   /** Waits for everything that the run has sent, because a call is recorded after its logs. */
   async #finish(run: Run, result: RunResult, cost: Pick<RunCost, 'cpuMs' | 'memoryBytes'>): Promise<void> {
     await Promise.all([...run.calling, ...run.outstanding]);
-    const { startedAt, logCount } = run;
+    const { startedAt, startedAfter, logCount } = run;
     try {
-      await this.#record(run.request, result, { startedAt, logCount, ...cost });
+      await this.#record(run.request, result, { startedAt, logCount, ...cost }, performance.now() - startedAfter);
     } catch (error) {
       this.#options.log.error('a runnable call is lost', { id: run.request.call, err: error });
     }
@@ -368,7 +369,7 @@ export class Runs {
         this.stats.refused += 1;
         const error = { message: 'its runner ended before it did, and no other one took it', stack: '' };
         const outcome = { is: 'refused', problem: error.message } as const;
-        await this.#record(request, { outcome, error }, { startedAt: startedAt || Date.now(), logCount: 0 });
+        await this.#record(request, { outcome, error }, { startedAt: startedAt || Date.now(), logCount: 0 }, 0);
       }
     } catch (error) {
       this.#options.log.error('a waiting run is lost', { id: request.call, err: error });
@@ -378,22 +379,23 @@ export class Runs {
     this.#tellIdle();
   }
 
-  async #refuse(wanted: RunRequest, problem: string, now: number): Promise<RunResult> {
+  async #refuse(wanted: RunRequest, problem: string): Promise<RunResult> {
     this.stats.refused += 1;
     const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
     // Repeated rejections are recorded once.
-    const reportedAt = this.#refused.get(wanted.runnable.id) ?? 0;
+    const now = performance.now();
+    const reportedAt = this.#refused.get(wanted.runnable.id) ?? Number.NEGATIVE_INFINITY;
     if (now - reportedAt < REFUSED_MS) return result;
     if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
     this.#refused.set(wanted.runnable.id, now);
-    await this.#record(wanted, result, { startedAt: now, logCount: 0 });
+    await this.#record(wanted, result, { startedAt: Date.now(), logCount: 0 }, 0);
     return result;
   }
 
-  async #record(wanted: RunRequest, result: RunResult, cost: RunCost): Promise<void> {
+  async #record(wanted: RunRequest, result: RunResult, cost: RunCost, ms: number): Promise<void> {
     const { tenant, scope } = wanted.runnable;
     const version = await this.#options.table(tenant)?.versionIdOf(wanted.runnable);
-    const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { at: Date.now(), version }));
+    const kept = await this.#options.records.call({ tenant, scope }, callRecord(wanted, result, cost, { ms, version }));
     if (!kept.ok) this.#options.log.warn('a runnable call is lost', { id: wanted.call, code: kept.failure.code });
   }
 }

@@ -1,25 +1,30 @@
 /**
- * `statsd_client` of scripts: counters, values and distributions as metrics of this process. Scripts choose the names, so their number is
- * bounded.
+ * `statsd_client` of scripts: counters, values and distributions as metrics of this process. Scripts choose the names, so
+ * their number is bounded: each organization has an equal share of the total, whether others use theirs or not.
  */
 import type { Histogram, Metrics } from '@polyedge/service-kit/metrics';
 
-const MAX_NAMES = 200;
+/** Of all organizations: OpenTelemetry keeps 2,000 series of a metric. */
+const MAX_NAMES = 1000;
+const MAX_NAMES_OF_TENANT = 200;
 const NAME = /^[A-Za-z0-9_./:-]{1,100}$/;
 
 export class Stats {
   readonly #metrics: Metrics;
   readonly #values: Histogram<'name'>;
   readonly #kept = new Map<string, { value: number }>();
-  readonly #names = new Set<string>();
+  readonly #names = new Map<string, Set<string>>();
+  readonly #share: number;
 
-  constructor(metrics: Metrics) {
+  /** @param tenants how many organizations there are */
+  constructor(metrics: Metrics, tenants: number) {
     this.#metrics = metrics;
+    this.#share = Math.max(1, Math.min(MAX_NAMES_OF_TENANT, Math.floor(MAX_NAMES / tenants)));
     this.#values = metrics.histogram<'name'>('saga_script_value', 'What scripts measure with statsd_client.', [1, 10, 100, 1000, 10_000]);
   }
 
-  record(kind: 'count' | 'histogram' | 'gauge' | 'set', given: string, value: number): void {
-    const name = this.#nameOf(given);
+  record(tenant: string, kind: 'count' | 'histogram' | 'gauge' | 'set', given: string, value: number): void {
+    const name = this.#nameOf(tenant, given);
     if (!Number.isFinite(value)) return;
     switch (kind) {
       case 'count':
@@ -39,11 +44,13 @@ export class Stats {
     }
   }
 
-  /** Names beyond the maximum share one series. */
-  #nameOf(given: string): string {
+  /** Names beyond an organization's share have one series together. */
+  #nameOf(tenant: string, given: string): string {
     if (!NAME.test(given)) return 'other';
-    if (!this.#names.has(given) && this.#names.size >= MAX_NAMES) return 'other';
-    this.#names.add(given);
+    const names = this.#names.get(tenant) ?? new Set();
+    this.#names.set(tenant, names);
+    if (!names.has(given) && names.size >= this.#share) return 'other';
+    names.add(given);
     return given;
   }
 

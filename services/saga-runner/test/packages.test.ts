@@ -2,11 +2,22 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { graphMutate, graphWriteChunk, type MutationOutcome } from '@polyedge/contracts/bus/graph';
+import type { FullChange } from '@polyedge/contracts/change';
+import { done } from '@polyedge/contracts/errors';
+import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import type { JsonObject } from '@polyedge/query/json';
+import { LocalNetwork } from '@polyedge/service-kit/local-bus';
+import { silentLog } from '@polyedge/service-kit/log';
 import { bundle } from '../src/packages/bundle.ts';
+import { Packages } from '../src/packages/packages.ts';
 import { unpack } from '../src/packages/unpack.ts';
+import { Writing } from '../src/writing.ts';
 import { startRegistry } from './registry.ts';
 
 const MARK = `/tmp/saga-runner-postinstall-${process.pid}`;
@@ -104,4 +115,63 @@ test('saga:33 what isolates cannot load, hashes that are wrong, other sources an
     assert.equal(answer.ok, false, spec);
     assert.match(answer.ok ? '' : answer.problem, sentence, spec);
   }
+});
+
+/** Packages of several organizations, with what is written about each: the last that was set, by organization. */
+function startPackages(registryUrl: string) {
+  const network = new LocalNetwork();
+  const [bus, store] = [network.connect(), network.connect()];
+  const written = new Map<string, JsonObject>();
+  const stored: MutationOutcome = { ok: true, value: { first: 0, last: 0, operations: [] } };
+  store.respond(graphMutate, async ({ requests }, { tenant = '' }) => {
+    for (const operation of requests.flatMap(({ operations }) => operations))
+      if ('set' in operation) written.set(tenant, operation.set ?? {});
+    return done({ epoch: 'e', outcomes: requests.map(() => stored) });
+  });
+  store.respond(graphWriteChunk, async () => done({ size: 1 }));
+  const writing = new Writing(bus, new Wheel(systemClock));
+  const packages = new Packages({ bus, writing, log: silentLog, enabled: true, registry: registryUrl });
+  const change = (tenant: string, spec: string): FullChange => {
+    const at = { on: 1, by: 'b', app: 'a' };
+    const state = {
+      ...{ tenant, id: `${tenant}-${spec}`, kind: 'vertex', type: 'saga/NpmPackage', scope: 's', version: 1, seq: 1, deleted: false },
+      ...{ attributes: { package_name: spec, wanted: 1 }, created: at, modified: at },
+    } as const;
+    return { tenant, state } as unknown as FullChange;
+  };
+  return { written, install: (tenant: string, spec: string) => packages.changed(change(tenant, spec)) };
+}
+
+test('saga:33 a slow installation holds up its own organization only', async () => {
+  // Until it is answered, the package is neither there nor missing.
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const front = createServer((request, response) => {
+    if (request.url === '/slow') void answered.then(() => response.writeHead(404, { 'content-type': 'application/json' }).end('{}'));
+    else response.writeHead(307, { location: `${registry.url}${request.url}` }).end();
+  });
+  await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
+  const { written, install } = startPackages(`http://127.0.0.1:${(front.address() as AddressInfo).port}`);
+  const slow = [install('a', 'slow'), install('a', 'adds')];
+  await install('b', 'adds');
+  await install('c', 'adds@1');
+  assert.deepEqual([written.get('b')?.state, written.get('c')?.state, written.get('a')?.state], ['installed', 'installed', 'installing']);
+  answer();
+  await Promise.all(slow);
+  assert.deepEqual([written.get('a')?.state, written.get('a')?.name], ['installed', 'adds']);
+  await new Promise((resolve) => front.close(resolve));
+});
+
+test('saga:33 a package for which there is no room fails with a sentence, and the next one is installed', async () => {
+  const { written, install } = startPackages(registry.url);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = '/nowhere/at/all';
+  try {
+    await install('a', 'adds');
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  }
+  assert.deepEqual([written.get('a')?.state, written.get('a')?.error_message], ['failed', 'there is no room for it']);
+  await install('a', 'adds');
+  assert.equal(written.get('a')?.state, 'installed');
 });

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { graphMutate, type MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done } from '@polyedge/contracts/errors';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
+import type { JsonObject } from '@polyedge/query/json';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
@@ -22,11 +23,16 @@ const [bus, store] = [network.connect(), network.connect()];
 const stored: MutationOutcome = { ok: true, value: { first: 0, last: 0, operations: [] } };
 /** Ids of stored records. */
 const records: string[] = [];
+const recorded = new Map<string, JsonObject>();
 store.respond(graphMutate, async ({ requests }) => {
   // Takes longer than everything that does not wait for it.
   for (let turn = 0; turn < 20; turn += 1) await setImmediate();
   for (const { operations } of requests)
-    for (const operation of operations) if (operation.op === 'create') records.push(operation.id ?? '');
+    for (const operation of operations)
+      if (operation.op === 'create') {
+        records.push(operation.id ?? '');
+        recorded.set(operation.id ?? '', operation.attributes);
+      }
   return done({ epoch: 'e', outcomes: requests.map(() => stored) });
 });
 const writing = new Writing(bus, new Wheel(systemClock));
@@ -37,7 +43,7 @@ function startRuns(logLines = 1): Runs {
   const runs: Runs = new Runs({
     api: new Api({ bus, writing, requestTimeoutMs: 1000, outward: { fetch: 'off', fetchHosts: undefined } }),
     records: new Records(writing),
-    ...{ pool, packages, stats: new Stats(noMetrics()), log: silentLog, table: () => undefined },
+    ...{ pool, packages, stats: new Stats(noMetrics(), 1), log: silentLog, table: () => undefined },
     limits: {
       ...{ wallMs: 60_000, cpuMs: 30_000, memoryMb: 32, logLines, logBytes: 65_536 },
       ...{ calls: 10, callsPerSecond: 10, resultBytes: 65_536 },
@@ -101,4 +107,35 @@ test('saga:24 a runner that ends leaves the runs that wait: their callers hear o
   // Nobody else records the one that no runner took.
   assert.deepEqual(records.filter((id) => id.startsWith('r')).sort(), ['r1', 'r6']);
   assert.deepEqual([ending.waiting, ending.running], [0, 0]);
+});
+
+const HOUR_MS = 3_600_000;
+
+test('saga:22 suspensions and chains last as long as they should when the clock is set', async (t) => {
+  const runs = startRuns();
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const chained = (call: string): RunRequest => ({ ...wanted(call, Number.POSITIVE_INFINITY), chain: 'one' });
+  const broken = { ...runnable, id: 's2', body: 'console.log(1); console.log(2);' };
+  const breaks = (call: string): RunRequest => ({ ...wanted(call, Number.POSITIVE_INFINITY), runnable: broken });
+  for (let n = 0; n < 10; n += 1) assert.equal((await runs.start(chained(`t${n}`))).outcome.is, 'returned');
+  for (let n = 0; n < 5; n += 1) assert.equal((await runs.start(breaks(`u${n}`))).outcome.is, 'broke');
+  for (const hours of [1, -2]) {
+    t.mock.timers.setTime(Date.now() + hours * HOUR_MS);
+    const [more, again] = await Promise.all([runs.start(chained(`t${hours}`)), runs.start(breaks(`u${hours}`))]);
+    assert.match(more.error?.message ?? '', /the chain had more than 10 runs/);
+    const until = Date.parse(/until (\S+),/.exec(again.error?.message ?? '')?.[1] ?? '');
+    assert.ok(until > Date.now() && until <= Date.now() + 10_000, again.error?.message);
+  }
+});
+
+test('saga:24 a run takes as long as it does when the clock is set meanwhile', async (t) => {
+  const runs = startRuns();
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const run = runs.start(wanted('v1', Number.POSITIVE_INFINITY));
+  while (runs.running === 0) await setImmediate();
+  t.mock.timers.setTime(Date.now() + HOUR_MS);
+  await run;
+  const { started_at: from, finished_at: to, duration } = recorded.get('v1') ?? {};
+  assert.ok(typeof duration === 'number' && duration >= 0 && duration < HOUR_MS, `${duration}`);
+  assert.equal(Date.parse(String(to)) - Date.parse(String(from)), duration);
 });

@@ -199,17 +199,17 @@ export class Refreshed {
 
   get(token: string): Outcome<TokenSet> | undefined {
     const kept = this.#kept.get(proofOf(token));
-    return kept !== undefined && kept.until > Date.now() ? kept.tokens : undefined;
+    return kept !== undefined && kept.until > performance.now() ? kept.tokens : undefined;
   }
 
   keep(token: string, tokens: Outcome<TokenSet>): void {
     const key = proofOf(token);
     if (this.#kept.has(key)) return;
     for (const [old, { until }] of this.#kept) {
-      if (until > Date.now() && this.#kept.size < MAX_GRACE) break;
+      if (until > performance.now() && this.#kept.size < MAX_GRACE) break;
       this.#kept.delete(old);
     }
-    this.#kept.set(key, { until: Date.now() + GRACE_MS, tokens });
+    this.#kept.set(key, { until: performance.now() + GRACE_MS, tokens });
   }
 
   forget(token: string): void {

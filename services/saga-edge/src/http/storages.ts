@@ -1,4 +1,5 @@
 /** Storages: named collections of keys and values that scripts keep (Saga protocol page, 6.7). */
+import { done, type Outcome } from '@polyedge/contracts/errors';
 import { attribute, both, equal, isObject, ofType, storageEntryId, TYPES, textOr } from '@polyedge/saga/elements';
 import { sagaError, unprocessable } from '@polyedge/saga/errors';
 import { paged, pageOf } from './paging.ts';
@@ -9,7 +10,11 @@ import type { Store } from './store.ts';
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const MAX_KEY = 512;
 const MISSING = refused(sagaError(404, 'Storage entry does not exist'));
+/** Names in the list. */
 const MAX_STORAGES = 10_000;
+/** Entries read with one request; from the next request on, those of the last name in it are left out. */
+const PAGE = 10_000;
+const TOO_MANY = refused(sagaError(413, `there are more than ${MAX_STORAGES} storages`));
 
 function entryOf({ params }: Request): { readonly name: string; readonly key: string; readonly id: string } | undefined {
   const { name = '', key = '' } = params;
@@ -18,10 +23,9 @@ function entryOf({ params }: Request): { readonly name: string; readonly key: st
 
 export function storageRoutes(routes: Routes, store: Store): void {
   routes.add('GET', '/storages', async ({ who }) => {
-    const found = await store.query(who.tenant, { filter: ofType(TYPES.storageEntry), limit: MAX_STORAGES, fields: ['storage'] });
-    if (!found.ok) return failure(found.failure);
-    const names = new Set(found.value.elements.map(({ attributes }) => textOr(attributes.storage, '')));
-    return ok([...names].sort().map((name) => ({ name })));
+    const names = await storageNames(store, who.tenant);
+    if (!names.ok) return failure(names.failure);
+    return names.value === undefined ? TOO_MANY : ok(names.value.map((name) => ({ name })));
   });
   routes.add('GET', '/storages/:name', async (request) => {
     const parsed = pageOf(request);
@@ -63,4 +67,21 @@ export function storageRoutes(routes: Routes, store: Store): void {
     if (removed.ok) return ok({ ok: 1 });
     return removed.failure.code === 'not-found' ? MISSING : failure(removed.failure);
   });
+}
+
+/** The names of all storages that have entries, in order; undefined if there are too many. */
+async function storageNames(store: Store, tenant: string): Promise<Outcome<readonly string[] | undefined>> {
+  const names = new Set<string>();
+  const path = attribute('storage');
+  for (let last = ''; ; ) {
+    // Only texts are more than a text.
+    const filter = both(ofType(TYPES.storageEntry), { test: 'more', path, value: last });
+    const found = await store.query(tenant, { filter, sort: [{ path, order: 'asc' }], limit: PAGE, fields: ['storage'] });
+    if (!found.ok) return found;
+    const { elements } = found.value;
+    for (const { attributes } of elements) names.add(textOr(attributes.storage, ''));
+    if (names.size > MAX_STORAGES) return done(undefined);
+    if (elements.length < PAGE) return done([...names].sort());
+    last = textOr(elements.at(-1)?.attributes.storage, last);
+  }
 }

@@ -17,9 +17,12 @@ import type { Log } from '@polyedge/service-kit/log';
 import { storableText } from '../storable.ts';
 import { APP, type Writing } from '../writing.ts';
 import { storedManifest } from './manifest.ts';
+import { Turns } from './turns.ts';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
 const INSTALL_MS = 120_000;
+/** Installations at once, of different organizations: each may take half a gigabyte of memory. */
+const AT_ONCE = 2;
 const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2 * 1024 * 1024 };
 /** Cached bundles; the least recently used is evicted. */
 const MAX_KEPT = 64;
@@ -47,8 +50,7 @@ export interface PackagesOptions {
 export class Packages {
   readonly #options: PackagesOptions;
   readonly #bundles = new Map<string, string>();
-  /** One installation at a time, because they are rare and expensive. */
-  #working: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns(AT_ONCE);
 
   constructor(options: PackagesOptions) {
     this.#options = options;
@@ -58,8 +60,7 @@ export class Packages {
   changed({ state, tenant }: FullChange): Promise<void> {
     const { wanted, installed = 0 } = state.attributes;
     if (state.deleted || typeof wanted !== 'number' || typeof installed !== 'number' || wanted <= installed) return Promise.resolve();
-    this.#working = this.#working.then(() => this.#install(tenant, state, wanted));
-    return this.#working;
+    return this.#turns.take(tenant, () => this.#install(tenant, state, wanted));
   }
 
   /** The bundle of a content that `load` has loaded. */
@@ -154,7 +155,8 @@ export class Packages {
 
 /** @param asked without the folder in which it works, which is gone when this has resolved, also if the process was killed */
 async function carryOut(asked: object): Promise<Answer> {
-  const folder = await mkdtemp(join(tmpdir(), 'saga-package-'));
+  const folder = await mkdtemp(join(tmpdir(), 'saga-package-')).catch(() => undefined);
+  if (folder === undefined) return { ok: false, problem: 'there is no room for it' };
   try {
     return await install({ ...asked, folder });
   } finally {
