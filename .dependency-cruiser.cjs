@@ -28,6 +28,8 @@ const purePackages = [
   're2js',
   // The language of pricings, in space-edge/src/pricing.
   'yaml',
+  // When jobs run, behind saga/src/schedule.ts.
+  'croner',
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
