@@ -20,7 +20,7 @@ const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
 
 /** What pure code may import from npm. */
 const purePackages = [
-  // Schemas of channels, behind contracts/src/schema.ts.
+  // The types of schemas, behind contracts/src/schema.ts; nothing of it is loaded.
   'typebox',
   // JSON Schemas of users, in graph-store/src/core.
   'ajv',

@@ -16,13 +16,21 @@ const Period = T.Object({
   autoRenew: T.Optional(T.Boolean()),
   renewalDays: T.Optional(T.Integer()),
 });
-const Contact = T.Object({
-  userId: T.String(),
-  username: T.String(),
+const details = {
   firstName: T.Optional(T.String()),
   lastName: T.Optional(T.String()),
   email: T.Optional(T.String()),
   phone: T.Optional(T.String()),
+};
+const Contact = T.Object({
+  userId: T.String(),
+  username: T.String(),
+  ...details,
+});
+const ChangedContact = T.Object({
+  userId: T.Optional(T.String()),
+  username: T.Optional(T.String()),
+  ...details,
 });
 const subscription = {
   contractedServices: T.Record(T.String(), T.String(), { description: 'Versions of pricings by the name of the service.' }),
@@ -184,7 +192,7 @@ export const space: Description = {
       body: Usage,
       answer: Any,
     },
-    [`PUT ${V1}/contracts/{userId}/userContact`]: { summary: 'Changes the contact.', body: T.Partial(Contact), answer: Any },
+    [`PUT ${V1}/contracts/{userId}/userContact`]: { summary: 'Changes the contact.', body: ChangedContact, answer: Any },
     [`GET ${V1}/features`]: {
       summary: 'Lists features of all services.',
       query: {

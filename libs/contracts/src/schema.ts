@@ -1,32 +1,73 @@
-/** The only file that depends on the schema library. A schema is JSON Schema: it types, validates and documents one shape. */
-import { type Static, type TSchema, Type } from 'typebox';
-import { Compile } from 'typebox/schema';
+/**
+ * Schemas: JSON Schema that types, validates and documents one shape. The types are those of typebox; at run time only this file and
+ * `validator.ts` are loaded, because to load that library costs a third of the start of a service.
+ */
+import type { Static, TSchema, Type } from 'typebox';
+import { type Keywords, type Validator, validatorOf } from './validator.ts';
 
 export type { Static, TSchema };
-export const T = Type;
+
+/** Marks a schema made by `Optional`; a symbol, so that it is no part of the JSON. */
+const OPTIONAL = Symbol('optional');
+
+type Schema = Keywords & { readonly [OPTIONAL]?: true };
+/** Bounds and descriptions, such as `minimum` or `description`; a keyword that no validator knows is refused when the schema is used. */
+type Options = Readonly<Record<string, unknown>>;
+
+const builders = {
+  Array: (items: Schema, options?: Options): Schema => ({ type: 'array', items, ...options }),
+  /** Not JSON Schema, but a large integer is a bigint in our processes. */
+  BigInt: (options?: Options): Schema => ({ type: 'bigint', ...options }),
+  Boolean: (options?: Options): Schema => ({ type: 'boolean', ...options }),
+  Integer: (options?: Options): Schema => ({ type: 'integer', ...options }),
+  Literal: (value: string | number | boolean, options?: Options): Schema => ({ type: typeof value, const: value, ...options }),
+  Null: (options?: Options): Schema => ({ type: 'null', ...options }),
+  /** A finite number. */
+  Number: (options?: Options): Schema => ({ type: 'number', ...options }),
+  /** An object; members that are not named are allowed. */
+  Object: (properties: Readonly<Record<string, Schema>>, options?: Options): Schema => {
+    const required = Object.keys(properties).filter((name) => properties[name]?.[OPTIONAL] === undefined);
+    return { type: 'object', ...(required.length === 0 ? {} : { required }), properties, ...options };
+  },
+  /** A member that may be missing, or undefined. */
+  Optional: (schema: Schema): Schema => ({ ...schema, [OPTIONAL]: true }),
+  /** An object with members of any name, each with a value of this schema. */
+  Record: (_name: Schema, value: Schema, options?: Options): Schema => ({
+    type: 'object',
+    patternProperties: { '^.*$': value },
+    ...options,
+  }),
+  /** `minLength` and `maxLength` count code points. */
+  String: (options?: Options): Schema => ({ type: 'string', ...options }),
+  Union: (anyOf: readonly Schema[], options?: Options): Schema => ({ anyOf, ...options }),
+  Unknown: (options?: Options): Schema => ({ ...options }),
+  /** The same schema, with a type that is given instead of inferred. */
+  Unsafe: (schema: Schema): Schema => schema,
+};
+
+/** Builds schemas, with the types of typebox's builders of the same names. */
+// Here our plain objects get those types, which exist for the type checker only.
+export const T = builders as unknown as Pick<typeof Type, keyof typeof builders>;
 
 /** Checks unknown data against one schema, compiled once. */
 export interface Check<Value> {
   readonly schema: TSchema;
-  /** True when the value has the shape; allocates nothing. */
+  /** True when the value has the shape. */
   test(value: unknown): value is Value;
   /** The first problem of a value that failed `test`, as "/path: what is expected". Never quotes the value. */
   problem(value: unknown): string;
 }
 
 export function check<Schema extends TSchema>(schema: Schema): Check<Static<Schema>> {
-  // Compiling takes about a millisecond per schema, so it is deferred to the first use.
-  let compiled: ReturnType<typeof Compile> | undefined;
+  // Compiled at the first use: a process uses few of the schemas that it loads.
+  let compiled: Validator | undefined;
   const validator = () => {
-    compiled ??= Compile(schema);
+    compiled ??= validatorOf(schema);
     return compiled;
   };
   return {
     schema,
-    test: (value): value is Static<Schema> => validator().Check(value),
-    problem: (value) => {
-      const first = validator().Errors(value)[1][0];
-      return first === undefined ? 'does not have the expected shape' : `${first.instancePath || '/'}: ${first.message}`;
-    },
+    test: (value): value is Static<Schema> => validator().test(value),
+    problem: (value) => validator().problem(value) ?? 'does not have the expected shape',
   };
 }

@@ -4,10 +4,13 @@
  * redirect is checked again.
  */
 import { lookup } from 'node:dns';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPublicAddress } from './addresses.ts';
+
+// An `import` would load undici as well (service-kit/node-http.ts).
+const { request: httpRequest } = process.getBuiltinModule('node:http');
 
 export interface RemoteLimits {
   readonly timeoutMs: number;

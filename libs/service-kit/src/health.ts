@@ -1,7 +1,8 @@
 /** `GET /healthz` (the process is alive) and `GET /readyz` (it can serve), on the service's own port. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { BODY_MS, guardHttp } from './http-guard.ts';
+import { createServer } from './node-http.ts';
 
 /** True, or a sentence that says what is missing. */
 export type Readiness = () => true | string;

@@ -2,10 +2,11 @@
  * Rules of all our HTTP servers, applied before any route, listener or library sees a request: which requests become WebSockets, the form
  * of a request target, which ambiguous requests are rejected, and how long a body may take.
  */
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { countCalls } from './http-calls.ts';
+import { STATUS_CODES } from './node-http.ts';
 
 /** Time-out of a request body without a valid token; also the `requestTimeout` of servers that allow no longer ones. */
 export const BODY_MS = 60_000;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { jssocketFrames } from '@polyedge/contracts/bus/frames';
@@ -23,6 +23,7 @@ import { drainCalls } from '@polyedge/service-kit/http-calls';
 import { guardHttp } from '@polyedge/service-kit/http-guard';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { closeListeners, opened, openListeners } from '@polyedge/service-kit/listeners';
+import { createServer } from '@polyedge/service-kit/node-http';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { certificateOf } from '@polyedge/service-kit/tls';

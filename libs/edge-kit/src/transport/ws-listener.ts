@@ -3,13 +3,14 @@
  * (fastify's `app.server`), so the edge's HTTP routes share the port; `guardHttp` has already refused what is no RFC 6455 handshake.
  * Nothing of a handshake is logged or echoed except what the edge selected.
  */
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import { clientAddress } from '@polyedge/service-kit/client-address';
 import { BODY_MS } from '@polyedge/service-kit/http-guard';
+import { STATUS_CODES } from '@polyedge/service-kit/node-http';
 import { WebSocketServer, type Server as WsServer } from 'ws';
 import type { Limits } from '../limits.ts';
 import { ConnectionCounts } from './connection-counts.ts';

@@ -7,7 +7,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
 import type { HashQueue } from '@polyedge/service-kit/hash-queue';
 import { networkOf } from '@polyedge/service-kit/network';
-import { SignJWT } from 'jose';
+import { SignJWT } from 'jose/jwt/sign';
 import type { Executor } from '../executor/executor.ts';
 import { newCuid } from '../postgres/batch.ts';
 import type { Queries } from '../postgres/pool.ts';

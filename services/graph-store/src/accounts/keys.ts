@@ -2,7 +2,10 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { TOKEN_ALGORITHM } from '@polyedge/contracts/token-claims';
 import type { JsonObject } from '@polyedge/query/json';
-import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import type { JWK } from 'jose';
+import { exportJWK } from 'jose/key/export';
+import { generateKeyPair } from 'jose/key/generate/keypair';
+import { importJWK } from 'jose/key/import';
 import type { Statements } from '../postgres/connect.ts';
 import { LOCK } from '../postgres/locks.ts';
 
