@@ -28,6 +28,8 @@ const purePackages = [
   're2js',
   // The language of pricings, in space-edge/src/pricing.
   'yaml',
+  // Times of cron in a time zone, in saga/src/schedule.ts: without its timers and its clock.
+  'croner',
 ];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
