@@ -20,7 +20,7 @@ const packages = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;
 
 /** What pure code may import from npm. */
 const purePackages = [
-  // The types of schemas, behind contracts/src/schema.ts; nothing of it is loaded.
+  // Schemas of channels, behind contracts/src/schema.ts.
   'typebox',
   // JSON Schemas of users, in graph-store/src/core.
   'ajv',
@@ -28,7 +28,7 @@ const purePackages = [
   're2js',
   // The language of pricings, in space-edge/src/pricing.
   'yaml',
-  // When jobs run, behind saga/src/schedule.ts.
+  // Times of cron in a time zone, in saga/src/schedule.ts: without its timers and its clock.
   'croner',
 ];
 

@@ -23,8 +23,8 @@ export class FailedLogins {
   readonly #sql: Queries;
   readonly #limits: LoginLimits;
   readonly #key: string;
-  /** When the wait of a subject ends, and until when this information is used. */
-  readonly #waits = new Map<string, { readonly endsOn: number; readonly until: number }>();
+  /** When the wait of a subject ends, and until when this information is used, on the clock of `performance.now()`. */
+  readonly #waits = new Map<string, { readonly endsAfter: number; readonly until: number }>();
 
   /** @param key of the HMAC, so that stored subjects cannot be matched against lists of addresses and names. */
   constructor(sql: Queries, limits: LoginLimits, key: string) {
@@ -35,9 +35,9 @@ export class FailedLogins {
 
   /** Milliseconds until another attempt is allowed, as far as this process knows; 0 if it is allowed now. */
   knownWaitMs(username: string, address: string): number {
-    const now = Date.now();
+    const now = performance.now();
     const known = this.#subjects(username, address).map(({ subject }) => this.#waits.get(subject));
-    return Math.max(0, ...known.map((wait) => (wait !== undefined && wait.until > now ? wait.endsOn - now : 0)));
+    return Math.max(0, ...known.map((wait) => (wait !== undefined && wait.until > now ? wait.endsAfter - now : 0)));
   }
 
   /** Counts an attempt. Returns 0 if it is allowed, else the milliseconds until the next one is. */
@@ -51,14 +51,14 @@ export class FailedLogins {
       order by subject
       on conflict (subject) do update set
         failures = case when f.window_ends_on > ${now} then f.failures + 1 else 1 end,
-        window_ends_on = case when f.window_ends_on > ${now} then f.window_ends_on else excluded.window_ends_on end
+        window_ends_on = case when f.window_ends_on > ${now} then least(f.window_ends_on, excluded.window_ends_on) else excluded.window_ends_on end
       returning subject, failures, window_ends_on`;
     const most = new Map(subjects.map(({ subject, most }) => [subject, most]));
     let waitMs = 0;
     for (const row of rows) {
       const subject = row.subject.toString('hex');
       if (row.failures <= (most.get(subject) ?? 0)) continue;
-      this.#remember(subject, row.window_ends_on);
+      this.#remember(subject, row.window_ends_on - now);
       waitMs = Math.max(waitMs, row.window_ends_on - now);
     }
     return waitMs;
@@ -99,9 +99,10 @@ export class FailedLogins {
     await this.#sql`delete from failed_login where window_ends_on < ${Date.now()}`;
   }
 
-  #remember(subject: string, endsOn: number): void {
+  #remember(subject: string, waitMs: number): void {
+    const now = performance.now();
     this.#waits.delete(subject);
-    this.#waits.set(subject, { endsOn, until: Date.now() + REMEMBERED_MS });
+    this.#waits.set(subject, { endsAfter: now + waitMs, until: now + REMEMBERED_MS });
     const [oldest] = this.#waits.keys();
     if (this.#waits.size > MAX_REMEMBERED && oldest !== undefined) this.#waits.delete(oldest);
   }

@@ -207,7 +207,7 @@ export class Reader {
     atLeast: number | undefined,
     how: 'prepared' | 'once' = 'once',
   ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly count: number | undefined; readonly rows: Row[] }>> {
-    const deadline = Date.now() + AT_LEAST_MS;
+    const deadline = performance.now() + AT_LEAST_MS;
     try {
       for (;;) {
         const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
@@ -220,7 +220,7 @@ export class Reader {
           if (sizeOf(found) > MAX_REPLY_BYTES) return TOO_LARGE;
           return done({ seq: first.at_seq, epoch: first.at_epoch, count: first.at_count ?? undefined, rows: found });
         }
-        if (Date.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
+        if (performance.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     } catch (error) {
