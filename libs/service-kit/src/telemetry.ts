@@ -2,7 +2,6 @@
  * Sets up OpenTelemetry: metrics for Prometheus on a separate port, traces over OTLP if a collector is configured. If both are off, the SDK
  * is not loaded. The rest of the system sees only `Metrics` and `Spans`.
  */
-
 import type { AddressInfo } from 'node:net';
 import { context, metrics, type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
