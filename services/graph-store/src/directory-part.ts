@@ -47,6 +47,7 @@ export async function prepareDirectory(
     sql,
     executor,
     keys,
+    secret: config.secretKey,
     failedLogins: new FailedLogins(
       sql,
       { perAccount: config.loginFailuresPerAccount, perAddress: config.loginFailuresPerAddress, windowMs: config.loginWindowMs },
