@@ -1,5 +1,5 @@
 /** The directory, served together with the journal `main`: accounts, logins, keys and placements. Composed explicitly, top to bottom. */
-import { accountsPlaced, accountsRevoked } from '@polyedge/contracts/bus/accounts';
+import { accountsPlaced, accountsRevoked, type Revocation } from '@polyedge/contracts/bus/accounts';
 import type { Bus, Responder } from '@polyedge/service-kit/bus';
 import { HashQueue } from '@polyedge/service-kit/hash-queue';
 import type { ServiceContext } from '@polyedge/service-kit/service';
@@ -40,12 +40,14 @@ export async function prepareDirectory(
 ): Promise<() => DirectoryPart> {
   const hashes = new HashQueue(PARALLEL_HASHES);
   const vertices = new AuthVertices(sql, executor, bus);
+  const onRevoked = (revocation: Revocation): void => bus.publish(accountsRevoked, {}, revocation);
   const directory = new Directory({
     vertices,
     hashes,
     sql,
     executor,
     keys,
+    secret: config.secretKey,
     failedLogins: new FailedLogins(
       sql,
       { perAccount: config.loginFailuresPerAccount, perAddress: config.loginFailuresPerAddress, windowMs: config.loginWindowMs },
@@ -53,7 +55,7 @@ export async function prepareDirectory(
     ),
     accessMs: (protocol) => (protocol === 'hiro' ? config.hiroTokenMs : protocol === 'saga' ? config.sagaTokenMs : config.tokenMs),
     refreshMs: config.refreshTokenMs,
-    onRevoked: (revocation) => bus.publish(accountsRevoked, {}, revocation),
+    onRevoked,
   });
   const administrator = config.adminPassword === undefined ? undefined : { username: config.adminUsername, password: config.adminPassword };
   const { defaultScope } = await whenReachable(databaseWait(config, context.log), () =>
@@ -66,7 +68,7 @@ export async function prepareDirectory(
       directory,
       codes: new Codes(sql, directory),
       keys,
-      apiKeys: new ApiKeys(sql, small, makeSeal(config.secretKey, 'API key')),
+      apiKeys: new ApiKeys({ sql, transactions: small, seal: makeSeal(config.secretKey, 'API key'), onRevoked }),
       placements: () => readPlacements(sql),
       defaultScope,
     });

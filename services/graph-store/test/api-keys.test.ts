@@ -7,10 +7,13 @@ import {
   accountsDelete,
   accountsFindKey,
   accountsGet,
+  accountsKeys,
   accountsListKeys,
   accountsLogin,
   accountsRemoveKeys,
+  accountsRevoked,
   accountsUpdate,
+  type Revocation,
 } from '@polyedge/contracts/bus/accounts';
 import type { RequestChannel } from '@polyedge/contracts/channel';
 import type { Outcome } from '@polyedge/contracts/errors';
@@ -20,6 +23,7 @@ import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 
 const tenant = 'default';
 const stack = new AsyncDisposableStack();
@@ -87,6 +91,26 @@ test('many who give an owner its first key at once agree on one; replacing leave
   const next = owned('o4');
   await value(ask(accountsAddKey, { apiKey: next, mode: 'replace' }));
   assert.deepEqual(await value(ask(accountsListKeys, { kind: 'organization', owners: ['o4'] })), { keys: [next] });
+});
+
+test('a removed key is revoked as a session of its owner, told at once and kept for those that miss it', async () => {
+  const [first, second, third] = [owned('o5'), owned('o5'), owned('o5')];
+  for (const apiKey of [first, second]) await value(ask(accountsAddKey, { apiKey, mode: 'add' }));
+  const told: Revocation[] = [];
+  bus.subscribe(accountsRevoked, accountsRevoked.pattern({}), (revocation) => told.push(revocation));
+  await bus.flush(2000);
+  const sessions = (): (string | undefined)[] => told.filter(({ account }) => account === 'o5').map(({ session }) => session);
+  await value(ask(accountsRemoveKeys, { owner: first.owner, hash: hashOf(first.key) }));
+  await until('the first is told', () => sessions().length === 1);
+  await value(ask(accountsAddKey, { apiKey: third, mode: 'replace' }));
+  await until('the second is told', () => sessions().length === 2);
+  await value(ask(accountsRemoveKeys, { owner: first.owner }));
+  await until('the third is told', () => sessions().length === 3);
+  const hashes = [first, second, third].map(({ key }) => hashOf(key));
+  assert.deepEqual(sessions(), hashes);
+  const keys = await value(bus.request(accountsKeys, accountsKeys.subject({}), {}, { timeoutMs: 30_000 }));
+  const kept = keys.revocations.filter(({ account }) => account === 'o5').map(({ session }) => session);
+  assert.deepEqual(new Set(kept), new Set(hashes));
 });
 
 test('an account can be renamed, and deleted with its password and keys; its name is free then', async () => {

@@ -36,10 +36,12 @@ import { createHttpServer } from './http/server.ts';
 import { serviceRoutes } from './http/services.ts';
 import { userRoutes } from './http/users.ts';
 import { toEvent } from './protocol/event.ts';
+import { ORGANIZATION_TYPE } from './protocol/organization.ts';
 import { tokenKey } from './protocol/pricing-token.ts';
 import { pricingProtocol } from './protocol/protocol.ts';
 import { Accounts } from './store/accounts/accounts.ts';
 import { Identity } from './store/accounts/identity.ts';
+import { followKeys } from './store/accounts/key-changes.ts';
 import { Organizations } from './store/accounts/organizations.ts';
 import { Analytics } from './store/analytics.ts';
 import { Offering } from './store/catalogue/offering.ts';
@@ -100,7 +102,7 @@ export async function startSpaceEdge(
     verify: (token) => verifier.verify(token),
   });
 
-  const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE] });
+  const following = new Following({ feed, tenant, types: [SERVICE_TYPE, PRICING_TYPE, CONTRACT_TYPE, USAGE_TYPE, ORGANIZATION_TYPE] });
   const pricings = new Pricings({ graph, following });
   const subscriptions = new SubscriptionCache({ contracts, pricings, following, now, maxBytes: config.evaluationCacheBytes });
   const tokens = { key: tokenKey(config.jwtSecret, config.jwtSalt), lifetimeMs: config.jwtExpiration };
@@ -134,6 +136,11 @@ export async function startSpaceEdge(
     log,
     wheel,
     flusher: new Flusher(),
+  });
+
+  const keyChanges = followKeys({ verifier, following }, (concerns) => {
+    identity.changed(concerns);
+    driver.revokeWhere(concerns);
   });
 
   const origins = originsOf(config.allowedOrigins, ';');
@@ -209,6 +216,7 @@ export async function startSpaceEdge(
       stopped = true;
       clearTimeout(retry);
       connectionReports.unsubscribe();
+      keyChanges.unsubscribe();
       await frameReports.stop();
       following.close();
       listener.close();

@@ -230,6 +230,48 @@ test("space:42 a socket with a key receives only its own organizations' events, 
   await until('the end', () => !wrong.socket.connected);
 });
 
+test('space:42 a socket whose key goes, or no longer gives what it gave, ends; others stay', async () => {
+  const one = await newOrganization(url);
+  const { admin, id } = one;
+  const username = `listener${Date.now()}`;
+  const added = await admin.post('/users', { username, password: 'long-enough', role: 'ADMIN' });
+  assert.equal(added.status, 201, JSON.stringify(added.body));
+  const keyOf = async (): Promise<string> => {
+    const login = await new Rest(url).post('/users/authenticate', { username, password: 'long-enough' });
+    return String(login.body.apiKey);
+  };
+  const second = await admin.post(`/organizations/${id}/api-keys`, { scope: 'EVALUATION' });
+  const evaluating = String(second.body.apiKeys?.[1]?.key);
+  const once = { reconnection: false };
+  await using staying = await listen(url, { auth: { apiKey: one.key }, ...once });
+  await using removed = await listen(url, { auth: { apiKey: evaluating }, ...once });
+  assert.equal((await admin.delete(`/organizations/${id}/api-keys/${evaluating}`)).status, 200);
+  await until('the end of the removed key', () => !removed.socket.connected);
+
+  await using demoted = await listen(url, { auth: { apiKey: await keyOf() }, ...once });
+  assert.equal((await admin.put(`/users/${username}/role`, { role: 'USER' })).status, 200);
+  await until('the end of the demoted user', () => !demoted.socket.connected);
+
+  await using joining = await listen(url, { auth: { apiKey: await keyOf() }, ...once });
+  assert.equal((await admin.post(`/organizations/${id}/members`, { username, role: 'EVALUATOR' })).status, 200);
+  await until('the end of what a new member heard before', () => !joining.socket.connected);
+  await using member = await listen(url, { auth: { apiKey: await keyOf() }, ...once });
+  assert.equal((await admin.delete(`/organizations/${id}/members/${username}`)).status, 200);
+  await until('the end of the membership', () => !member.socket.connected);
+
+  await using replaced = await listen(url, { auth: { apiKey: await keyOf() }, ...once });
+  assert.equal((await admin.put(`/users/${username}/api-key`)).status, 200);
+  await until('the end of the replaced key', () => !replaced.socket.connected);
+  await using deleted = await listen(url, { auth: { apiKey: await keyOf() }, ...once });
+  assert.equal((await admin.delete(`/users/${username}`)).status, 204);
+  await until('the end of the deleted user', () => !deleted.socket.connected);
+
+  await one.rest.upload('/services', pricing('Stays', '1'));
+  await until('the event', () => staying.events.length > 0);
+  assert.equal((await admin.delete(`/organizations/${id}`)).status, 204);
+  await until('the end of the organization', () => !staying.socket.connected);
+});
+
 test('space:11 space:12 space:42 the strict switches: no polling, no test events, no socket without a key', async () => {
   const strict = await system.startSpace({ SPACE_TRANSPORTS: 'websocket', SPACE_TEST_EVENT: 'false', SPACE_REQUIRE_KEY: 'true' });
   const polling = await fetch(`${strict.url}/events/?EIO=4&transport=polling`);

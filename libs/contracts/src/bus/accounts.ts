@@ -223,7 +223,10 @@ export const accountsFailedLogins = defineRequest({
   errors: ['not-found'],
 });
 
-/** Tokens of `account` issued before `before` (milliseconds since 1970) are no longer valid; with `session`, only those of that login. */
+/**
+ * Tokens of `account` issued before `before` (milliseconds since 1970) are no longer valid; with `session`, only those of that login. A removed API key
+ * is revoked as a session of its owner: the hexadecimal SHA-256 of the key.
+ */
 export const Revocation = T.Object({ account: T.String(), before: T.Integer(), session: T.Optional(T.String()) });
 export type Revocation = Static<typeof Revocation>;
 

@@ -6,6 +6,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { Principal } from '@polyedge/contracts/principal';
+import { revokes } from '@polyedge/contracts/token-claims';
 import type { Bus, Subscriptions } from '@polyedge/service-kit/bus';
 import { busOf } from '@polyedge/service-kit/journal-bus';
 import { type Log, silentLog } from '@polyedge/service-kit/log';
@@ -184,11 +185,15 @@ export class Driver<Raw, In, Out, P extends Packet> implements ConnectionHost<Ra
   }
 
   /** Delivers the revocation to every session whose principal it concerns. */
-  revoke({ account, before, session }: Revocation): void {
+  revoke(revocation: Revocation): void {
+    this.revokeWhere((principal) => revokes(revocation, principal));
+  }
+
+  /** The same for the principals for which `applies` is true. */
+  revokeWhere(applies: (principal: Principal) => boolean): void {
     for (const connection of this.#connections) {
       const { principal } = connection;
-      if (principal?.account !== account || principal.issuedAt >= before) continue;
-      if (session === undefined || principal.session === session) connection.step({ kind: 'revoked' });
+      if (principal !== undefined && applies(principal)) connection.step({ kind: 'revoked' });
     }
   }
 

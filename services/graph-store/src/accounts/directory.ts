@@ -1,5 +1,5 @@
 /** The directory: accounts, logins, tokens and their revocation. */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { CHANGED_MEANWHILE } from '@polyedge/contracts/account-change';
 import type { Account, FailedLogins as FailedLoginsOf, Revocation, TokenSet } from '@polyedge/contracts/bus/accounts';
 import { SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
@@ -20,11 +20,15 @@ import type { Keys } from './keys.ts';
 import { hashProof, verifyProof } from './password.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
+/** How long a used refresh token gets its successor again, if that was not used: a client may not have received it. */
+const REFRESH_AGAIN_MS = 60_000;
 
 export interface DirectoryOptions {
   readonly sql: Queries;
   readonly executor: Executor;
   readonly keys: Keys;
+  /** The operator's secret, from which the successors of refresh tokens are derived. */
+  readonly secret: string;
   readonly vertices: AuthVertices;
   readonly failedLogins: FailedLogins;
   readonly hashes: HashQueue;
@@ -104,7 +108,8 @@ export class Directory {
       return done(account);
     });
     if (!tried.ok) return tried;
-    return this.#issue(tried.value, randomBytes(12).toString('base64url'), context, since);
+    const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
+    return this.#issue(tried.value, randomBytes(12).toString('base64url'), context, { refreshToken, since });
   }
 
   /** Runs work that needs a hash in its turn, or not at all if its caller has stopped waiting. */
@@ -114,13 +119,20 @@ export class Directory {
     return outcome === 'busy' || outcome === 'expired' ? failed(outcome) : outcome;
   }
 
-  /** Exchanges a refresh token. One that was used before may be stolen: the whole login is revoked. */
+  /**
+   * Exchanges a refresh token. Its successor is derived from it, so a client whose answer is lost gets the same one again. One that is used after
+   * that, or later, may be stolen: the whole login is revoked.
+   */
   async refresh(refreshToken: string, context: LoginContext): Promise<Outcome<TokenSet>> {
-    const { sql } = this.#options;
+    const { sql, secret } = this.#options;
     const hash = hashOf(refreshToken);
+    const next = createHmac('sha256', secret).update(`refresh\0${refreshToken}`).digest('base64url');
     const now = Date.now();
     const [used] = await this.#first<{ login: string; account: string }[]>`
-      update refresh_token set used_on = ${now} where hash = ${hash} and used_on is null and expires_on > ${now} returning login, account`;
+      update refresh_token set used_on = coalesce(used_on, ${now}::bigint) where hash = ${hash} and expires_on > ${now}
+        and (used_on is null or used_on > ${now - REFRESH_AGAIN_MS}
+          and not exists (select 1 from refresh_token successor where successor.hash = ${hashOf(next)} and successor.used_on is not null))
+      returning login, account`;
     if (used === undefined) {
       const [known] = await sql<
         { login: string; account: string }[]
@@ -130,7 +142,7 @@ export class Directory {
     }
     const account = await this.#byId(used.account);
     if (account === undefined || account.disabled) return failed('unauthenticated', 'the refresh token is not valid');
-    return this.#issue(account, used.login, context, now);
+    return this.#issue(account, used.login, context, { refreshToken: next, since: now });
   }
 
   /** Revokes the login of a refresh token. The result does not reveal whether there was one. */
@@ -286,13 +298,17 @@ export class Directory {
   }
 
   /** @param since when the account was read: a revocation since then means that the account changed. A login may wait long for its turn. */
-  async #issue(account: Account, login: string, { protocol, app }: LoginContext, since: number): Promise<Outcome<TokenSet>> {
+  async #issue(
+    account: Account,
+    login: string,
+    { protocol, app }: LoginContext,
+    { refreshToken, since }: { readonly refreshToken: string; readonly since: number },
+  ): Promise<Outcome<TokenSet>> {
     const { sql, keys, accessMs, refreshMs } = this.#options;
     const issuedAt = Date.now();
     const expiresAt = issuedAt + accessMs(protocol);
-    const refreshToken = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
     await sql`insert into refresh_token (hash, login, account, protocol, app, expires_on)
-      values (${hashOf(refreshToken)}, ${login}, ${account.id}, ${protocol}, ${app}, ${issuedAt + refreshMs})`;
+      values (${hashOf(refreshToken)}, ${login}, ${account.id}, ${protocol}, ${app}, ${issuedAt + refreshMs}) on conflict (hash) do nothing`;
     // Checked after the new refresh token is stored: a revocation is either seen here or deletes that token.
     const [revoked] = await sql`
       select 1 from revocation where account = ${account.id} and login in ('', ${login}) and before >= ${since}`;

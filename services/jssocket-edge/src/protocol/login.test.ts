@@ -96,14 +96,46 @@ test('jssocket:34 a second answer is passed on only if it changes something', ()
   const login = new Login(rotation([A, [a1, a2]]));
   login.begin('{}', 0);
   login.look(3000);
-  assert.equal(login.answered(true, 3100), true);
-  assert.equal(login.answered(false, 3200), false);
-  assert.equal(login.answered(false, 3300), true, 'a third answer was not requested: the core sent it on its own');
+  assert.equal(login.answered(a2, true, 3100), 'final');
+  assert.equal(login.answered(a1, false, 3200), 'drop');
+  assert.equal(login.answered(a1, false, 3300), 'final', 'a third answer was not requested: the core sent it on its own');
 });
 
 test('an event that is too long to keep is forwarded only once', () => {
   const login = new Login(rotation([A, [a1, a2]]));
   assert.equal(login.begin(`{"x":"${'x'.repeat(70_000)}"}`, 0).kind, 'request');
   assert.equal(login.look(3000).kind, 'wait');
-  assert.equal(login.answered(false, 3100), true);
+  assert.equal(login.answered(a1, false, 3100), 'final');
+});
+
+test('the answer to an earlier login neither replaces nor ends a newer one', () => {
+  const login = new Login(rotation([A, [a1, a2]]));
+  login.begin('{"user":1}', 0);
+  assert.equal(login.begin('{"user":2}', 10).kind, 'request');
+  assert.equal(login.answered(a1, true, 20), 'drop');
+  assert.equal(login.pending, true);
+  assert.equal(login.answered(a2, true, 30), 'final');
+  const other = new Login(rotation([A, [a1, a2]]));
+  other.begin('{"user":1}', 0);
+  other.begin('{"user":2}', 10);
+  assert.equal(other.answered(a2, true, 20), 'final');
+  assert.equal(other.answered(a1, true, 30), 'drop');
+  assert.equal(other.answered(a1, true, 40), 'final', 'not requested: the core sent it on its own');
+});
+
+test('a core that was asked for two logins answers them in order, and only the second answer ends the second login', () => {
+  const login = new Login(rotation([A, [a1]]));
+  login.begin('{"user":1}', 0);
+  login.begin('{"user":2}', 10);
+  assert.equal(login.answered(a1, true, 20), 'earlier');
+  assert.equal(login.pending, true);
+  assert.equal(login.answered(a1, true, 30), 'final');
+  assert.equal(login.pending, false);
+});
+
+test('a core that gave no answer in thirty seconds owes none', () => {
+  const login = new Login(rotation([A, [a1]]));
+  login.begin('{"user":1}', 0);
+  login.begin('{"user":2}', GIVE_UP_MS + 1);
+  assert.equal(login.answered(a1, true, GIVE_UP_MS + 2), 'final');
 });

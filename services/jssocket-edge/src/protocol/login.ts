@@ -25,12 +25,29 @@ interface PendingLogin {
   requestedCore: string | undefined;
 }
 
+/**
+ * What to do with an answer: `final` ends the pending login. `earlier` is passed on, but the login stays pending: the core answers in order, and
+ * was asked for an earlier login of this client as well. `drop` is a late answer that changes nothing, or belongs to an earlier login.
+ */
+export type Answer = 'final' | 'earlier' | 'drop';
+
+/** The answers of one core that may still arrive. */
+interface Outstanding {
+  /** The newest login that was sent to it. */
+  readonly login: number;
+  /** Its answers to that login, and to those before. */
+  ofLogin: number;
+  ofEarlier: number;
+  readonly until: number;
+}
+
 export class Login {
   readonly #rotation: Rotation;
   #pending: PendingLogin | undefined;
-  /** Answers that may still arrive after the first one. */
-  #outstanding = 0;
-  #outstandingUntil = 0;
+  /** The number of the newest login. */
+  #number = 0;
+  /** By core. */
+  readonly #outstanding = new Map<string, Outstanding>();
 
   constructor(rotation: Rotation) {
     this.#rotation = rotation;
@@ -48,6 +65,7 @@ export class Login {
   /** Starts a login; a new `client_connect` replaces one that still waits. */
   begin(data: string, at: number): LoginStep {
     const pending: PendingLogin = { data, since: at, requestedCore: undefined };
+    this.#number += 1;
     this.#pending = pending;
     const step = this.#next(at);
     if (data.length <= KEEP_BYTES) return step;
@@ -68,13 +86,22 @@ export class Login {
     return this.#next(at);
   }
 
-  /** Whether to pass on an answer: a late one of a second core that changes nothing is dropped. */
-  answered(changes: boolean, at: number): boolean {
-    const outstanding = at <= this.#outstandingUntil ? this.#outstanding : 0;
-    this.#outstanding = Math.max(0, outstanding - 1);
-    if (this.#pending === undefined && outstanding > 0 && !changes) return false;
+  /** @param changes whether the answer changes something for the client */
+  answered(core: string, changes: boolean, at: number): Answer {
+    const outstanding = this.#outstanding.get(core);
+    if (outstanding !== undefined && at <= outstanding.until) {
+      if (outstanding.ofEarlier > 0) {
+        outstanding.ofEarlier -= 1;
+        return this.#pending === undefined ? 'drop' : 'earlier';
+      }
+      if (outstanding.ofLogin > 0) {
+        outstanding.ofLogin -= 1;
+        const isLate = this.#pending === undefined && !changes;
+        if (isLate || outstanding.login !== this.#number) return 'drop';
+      }
+    }
     this.#pending = undefined;
-    return true;
+    return 'final';
   }
 
   #next(at: number): LoginStep {
@@ -90,8 +117,19 @@ export class Login {
     const core = data === undefined ? undefined : this.#rotation.next(at, requestedCore);
     if (data === undefined || core === undefined) return { kind: 'wait', lookMs };
     pending.requestedCore = core;
-    this.#outstanding += 1;
-    this.#outstandingUntil = at + GIVE_UP_MS;
+    this.#asks(core, at);
     return { kind: 'request', core, data, lookMs };
+  }
+
+  #asks(core: string, at: number): void {
+    for (const [other, { until }] of this.#outstanding) if (until < at) this.#outstanding.delete(other);
+    const { login, ofLogin, ofEarlier } = this.#outstanding.get(core) ?? { login: this.#number, ofLogin: 0, ofEarlier: 0 };
+    const isSame = login === this.#number;
+    this.#outstanding.set(core, {
+      login: this.#number,
+      ofLogin: isSame ? ofLogin + 1 : 1,
+      ofEarlier: isSame ? ofEarlier : ofEarlier + ofLogin,
+      until: at + GIVE_UP_MS,
+    });
   }
 }

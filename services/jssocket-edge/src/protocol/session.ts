@@ -204,7 +204,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       counts.abandoned += 1;
       this.#listeningForCores = false;
       // A client that is logged in stays so if no core answers.
-      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#recheck.running ? this.#recheck.wait() : [])];
+      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#group === undefined ? [] : this.#recheck.wait())];
     }
     const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
     if (!this.#listeningForCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
@@ -334,13 +334,12 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     rotation.answered(by);
     if (!this.#client) return [];
     const changes = group !== this.#group;
-    if (!this.#login.answered(changes, at)) {
+    const answer = this.#login.answered(by, changes, at);
+    if (answer === 'drop') {
       counts.swallowed += 1;
       return [];
     }
-    const effects: Effect<Outgoing>[] = [{ do: 'clear-timer', name: 'login' }];
-    if (this.#listeningForCores) effects.push({ do: 'unsubscribe', id: 'cores' });
-    this.#listeningForCores = false;
+    const effects: Effect<Outgoing>[] = answer === 'final' ? this.#loginEnds() : [];
     // Listening again under the same id ends the old group.
     const { maxPerUser, maxPublic } = this.#settings.policy;
     const atMost = group === PUBLIC ? maxPublic : maxPerUser;
@@ -349,7 +348,13 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#group = group;
     // A client receives only news.
     const isNews = changes || !this.#recheck.running;
-    return [...effects, ...this.#recheck.answered(), ...(isNews ? [frames.clientConnected(data)] : [])];
+    return [...effects, ...(answer === 'final' ? this.#recheck.answered() : []), ...(isNews ? [frames.clientConnected(data)] : [])];
+  }
+
+  #loginEnds(): Effect<Outgoing>[] {
+    const listened = this.#listeningForCores;
+    this.#listeningForCores = false;
+    return [{ do: 'clear-timer', name: 'login' }, ...(listened ? [{ do: 'unsubscribe', id: 'cores' } as const] : [])];
   }
 
   #coresChanged(body: JssocketCores, at: number): Effects {

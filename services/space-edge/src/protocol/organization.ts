@@ -55,6 +55,9 @@ export const withMembers = (members: readonly OrganizationMember[]): JsonObject 
   members: members.map(({ account, role }) => ({ account, role })),
 });
 
+/** The ids of the accounts that own an organization or are its members. */
+export const peopleOf = ({ owner, members }: Organization): readonly string[] => [owner, ...members.map(({ account }) => account)];
+
 /** The role of an account in an organization; undefined if it is no member. */
 export function roleIn(organization: Organization, account: string): OrganizationRole | undefined {
   if (organization.owner === account) return 'OWNER';

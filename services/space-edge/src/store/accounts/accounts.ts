@@ -28,7 +28,8 @@ const MAX_ACCOUNTS = 20_000;
 export const userRole = (account: Account): UserRole | undefined => USER_ROLES.find((role) => account.roles[SPACE]?.includes(role));
 
 export const newKey = (prefix: 'usr' | 'org'): string => `${prefix}_${randomBytes(32).toString('hex')}`;
-const keyHash = (key: string): string => createHash('sha256').update(key, 'utf8').digest('hex');
+/** The name of a key in the directory: SHA-256, hexadecimal. */
+export const keyHash = (key: string): string => createHash('sha256').update(key, 'utf8').digest('hex');
 
 export class Accounts {
   readonly #rest: RestTasks;

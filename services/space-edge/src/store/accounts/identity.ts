@@ -11,11 +11,13 @@ import { SPACE } from '../../protocol/event.ts';
 import type { Organization } from '../../protocol/organization.ts';
 import { type CallerKind, KEY_SCOPES, type KeyScope, type UserRole } from '../../protocol/permissions.ts';
 import { ALL_ORGANIZATIONS } from '../../protocol/session.ts';
-import { type Accounts, userRole } from './accounts.ts';
+import { type Accounts, keyHash, userRole } from './accounts.ts';
 import type { Organizations } from './organizations.ts';
 
 /** Maximum number of cached keys. */
 const MAX_REMEMBERED = 10_000;
+/** How often a socket's key is looked up again because something about it changed meanwhile. */
+const MAX_LOOKUPS = 3;
 
 export type Caller =
   | { readonly kind: 'user'; readonly account: Account; readonly role: UserRole }
@@ -26,6 +28,9 @@ export const kindOf = (caller: Caller): CallerKind =>
 
 /** The author recorded with a caller's writes. */
 export const byOf = (caller: Caller): string => (caller.kind === 'user' ? caller.account.id : caller.organization.id);
+
+/** Whether a change may concern what a principal was given. */
+export type Concerns = (principal: Principal) => boolean;
 
 export interface IdentityOptions {
   readonly accounts: Accounts;
@@ -45,6 +50,8 @@ export class Identity {
   readonly #verify: IdentityOptions['verify'];
   readonly #remembered = new LRUCache<string, { readonly caller: Caller; readonly since: number }>({ max: MAX_REMEMBERED });
   readonly #lookups = new Map<string, Promise<Result<Caller>>>();
+  /** What has changed during each lookup of a socket's key. */
+  readonly #changes = new Set<Concerns[]>();
 
   constructor(options: IdentityOptions) {
     this.#memoryMs = options.memoryMs;
@@ -116,8 +123,26 @@ export class Identity {
     return account === undefined || role === undefined ? unknown : got({ kind: 'user', account, role });
   }
 
-  /** A socket's key as a principal, whose `scopes` are the organizations whose events it may receive. */
+  /** Something has changed: lookups of sockets' keys that it concerns begin again. */
+  changed(concerns: Concerns): void {
+    for (const changes of this.#changes) changes.push(concerns);
+  }
+
+  /**
+   * A socket's key as a principal: its `scopes` are the organizations whose events it may receive, its `session` is the hash of the key. It was
+   * issued before every revocation, since a changed key is looked up again here.
+   */
   async principalOf(key: string): Promise<Outcome<Principal>> {
+    for (let lookups = 0; lookups < MAX_LOOKUPS; lookups += 1) {
+      const changes: Concerns[] = [];
+      this.#changes.add(changes);
+      const found = await this.#principalOf(key).finally(() => this.#changes.delete(changes));
+      if (!found.ok || !changes.some((concerns) => concerns(found.value))) return found;
+    }
+    return failed('unavailable');
+  }
+
+  async #principalOf(key: string): Promise<Outcome<Principal>> {
     const caller = await this.callerOf(key);
     if (!caller.ok) return failed(caller.answer.status === 401 ? 'unauthenticated' : 'unavailable');
     const organizations = await this.#heardBy(caller.value);
@@ -132,8 +157,8 @@ export class Identity {
         roles: {},
         defaultScope: '',
         scopes: organizations.value,
-        session: '',
-        issuedAt: Date.now(),
+        session: keyHash(key),
+        issuedAt: 0,
         expiresAt: Number.MAX_SAFE_INTEGER,
       },
     };

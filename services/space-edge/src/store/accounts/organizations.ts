@@ -11,6 +11,7 @@ import {
   newOrganization,
   ORGANIZATION_TYPE,
   type Organization,
+  peopleOf,
   successor,
   toOrganization,
   withMembers,
@@ -254,8 +255,6 @@ export class Organizations {
     );
   }
 }
-
-const peopleOf = ({ owner, members }: Organization): readonly string[] => [owner, ...members.map(({ account }) => account)];
 
 const NOBODY_LEFT: Result<never> = refuse(409, 'CONFLICT: nobody else belongs to the organization');
 
