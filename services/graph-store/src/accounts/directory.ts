@@ -20,8 +20,11 @@ import type { Keys } from './keys.ts';
 import { hashProof, verifyProof } from './password.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
-/** How long a used refresh token gets its successor again, if that was not used: a client may not have received it. */
-const REFRESH_AGAIN_MS = 60_000;
+/**
+ * For protocols that specify it: how long a used refresh token gets its successor again, if that was not used, since a client may not have received it
+ * (Saga protocol page, 1.4).
+ */
+const REFRESH_AGAIN_MS: Readonly<Record<string, number>> = { saga: 60_000 };
 
 export interface DirectoryOptions {
   readonly sql: Queries;
@@ -120,17 +123,19 @@ export class Directory {
   }
 
   /**
-   * Exchanges a refresh token. Its successor is derived from it, so a client whose answer is lost gets the same one again. One that is used after
-   * that, or later, may be stolen: the whole login is revoked.
+   * Exchanges a refresh token. Its successor is derived from it, so it can be given again while `REFRESH_AGAIN_MS` allows. After that, one that was
+   * used before may be stolen: the whole login is revoked.
    */
   async refresh(refreshToken: string, context: LoginContext): Promise<Outcome<TokenSet>> {
     const { sql, secret } = this.#options;
     const hash = hashOf(refreshToken);
     const next = createHmac('sha256', secret).update(`refresh\0${refreshToken}`).digest('base64url');
     const now = Date.now();
+    const againMs = REFRESH_AGAIN_MS[context.protocol];
+    const usedSince = againMs === undefined ? Number.MAX_SAFE_INTEGER : now - againMs;
     const [used] = await this.#first<{ login: string; account: string }[]>`
       update refresh_token set used_on = coalesce(used_on, ${now}::bigint) where hash = ${hash} and expires_on > ${now}
-        and (used_on is null or used_on > ${now - REFRESH_AGAIN_MS}
+        and (used_on is null or protocol = ${context.protocol} and used_on > ${usedSince}
           and not exists (select 1 from refresh_token successor where successor.hash = ${hashOf(next)} and successor.used_on is not null))
       returning login, account`;
     if (used === undefined) {

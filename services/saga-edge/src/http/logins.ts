@@ -32,6 +32,9 @@ export interface UserRoutes {
 const TIMEOUT_MS = 10_000;
 const USERNAME = /^[A-Za-z0-9_.@-]{1,64}$/;
 const BAD_LOGIN = sagaError(401, 'Invalid username or password');
+/** How long the answer to a refresh is repeated to a client that has not received it. */
+const GRACE_MS = 60_000;
+const MAX_GRACE = 10_000;
 
 // Clients with plain passwords and clients that hash them share one directory.
 export const proofOf = (password: string): string => createHash('sha256').update(password, 'utf8').digest('hex');
@@ -177,13 +180,40 @@ async function ensureVertex(store: Store, account: Account): Promise<Outcome<unk
   ]);
 }
 
-export async function refresh(request: Request, { bus }: UserRoutes): Promise<Reply> {
+export async function refresh(request: Request, { bus }: UserRoutes, refreshed: Refreshed): Promise<Reply> {
   const refreshToken = isObject(request.body) ? request.body.refreshToken : undefined;
   if (typeof refreshToken !== 'string' || refreshToken === '' || refreshToken.length > 512) return refused(INVALID_TOKEN);
+  const known = refreshed.get(refreshToken);
   const session = { protocol: 'saga', app: 'saga', address: request.address.slice(0, 128) };
   const subject = accountsRefresh.subject({});
-  const tokens = await bus.request(accountsRefresh, subject, { refreshToken, ...session }, { timeoutMs: TIMEOUT_MS });
+  const tokens = known ?? (await bus.request(accountsRefresh, subject, { refreshToken, ...session }, { timeoutMs: TIMEOUT_MS }));
   if (!tokens.ok) return tokens.failure.code === 'unauthenticated' ? refused(INVALID_TOKEN) : failure(tokens.failure);
   if (tokens.value.account.id !== request.params.id) return refused(INVALID_TOKEN);
+  refreshed.keep(refreshToken, tokens);
   return ok({ accessToken: tokens.value.accessToken, refreshToken: tokens.value.refreshToken });
+}
+
+/** Answers to refreshes of the last minute, for clients whose connection broke before they arrived. In this process only. */
+export class Refreshed {
+  readonly #kept = new Map<string, { readonly until: number; readonly tokens: Outcome<TokenSet> }>();
+
+  get(token: string): Outcome<TokenSet> | undefined {
+    const kept = this.#kept.get(proofOf(token));
+    return kept !== undefined && kept.until > performance.now() ? kept.tokens : undefined;
+  }
+
+  keep(token: string, tokens: Outcome<TokenSet>): void {
+    const key = proofOf(token);
+    if (this.#kept.has(key)) return;
+    for (const [old, { until }] of this.#kept) {
+      if (until > performance.now() && this.#kept.size < MAX_GRACE) break;
+      this.#kept.delete(old);
+    }
+    this.#kept.set(key, { until: performance.now() + GRACE_MS, tokens });
+  }
+
+  forget(token: string): void {
+    this.#kept.delete(proofOf(token));
+    for (const [key, { tokens }] of this.#kept) if (tokens.ok && tokens.value.refreshToken === token) this.#kept.delete(key);
+  }
 }

@@ -20,6 +20,7 @@ import {
   makeUser,
   problemOfPassword,
   proofOf,
+  Refreshed,
   refresh,
   register,
   tokensOf,
@@ -34,12 +35,14 @@ const NO_USER = sagaError(404, 'User does not exist');
 
 export function userRoutes(routes: Routes, options: UserRoutes): void {
   const { bus, store, roles } = options;
+  const refreshed = new Refreshed();
   routes.add('POST', '/users/register', (request) => register(request, options));
   routes.add('POST', '/users/login', (request) => login(request, options));
-  routes.add('POST', '/users/:id/refresh_token', (request) => refresh(request, options));
+  routes.add('POST', '/users/:id/refresh_token', (request) => refresh(request, options, refreshed));
   routes.add('POST', '/users/logout', async ({ body }) => {
     const refreshToken = isObject(body) ? body.refreshToken : undefined;
     if (typeof refreshToken !== 'string' || refreshToken === '') return refused(unprocessable('refreshToken', 'is missing'));
+    refreshed.forget(refreshToken);
     const revoked = await bus.request(accountsRevoke, accountsRevoke.subject({}), { refreshToken }, { timeoutMs: TIMEOUT_MS });
     return revoked.ok || revoked.failure.code === 'not-found' ? ok({ ok: 1 }) : failure(revoked.failure);
   });
