@@ -14,17 +14,7 @@ import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
 import { EMAIL_KEY, emailAttributes, nameInUse } from './emails.ts';
 import { listParents, showParents } from './listing.ts';
-import {
-  authorOf,
-  login,
-  makeUser,
-  problemOfPassword,
-  proofOf,
-  refresh,
-  register,
-  tokensOf,
-  type UserRoutes,
-} from './logins.ts';
+import { authorOf, login, makeUser, problemOfPassword, proofOf, refresh, register, tokensOf, type UserRoutes } from './logins.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
