@@ -7,6 +7,7 @@ import {
   accountsChanged,
   accountsCreate,
   accountsDelete,
+  accountsFailedLogins,
   accountsGet,
   accountsKeys,
   accountsLogin,
@@ -323,4 +324,22 @@ test('an account that is deleted takes its edges along, however many', async () 
   const edges = await store.sql`
     select deleted, count(*)::int from element where tenant = ${TENANT} and kind = 'edge' and out_id = ${id} group by deleted`;
   assert.deepEqual([...edges], [{ deleted: true, count: 10_500 }]);
+});
+
+test('failed logins are shown of every account, not of the first thousand', async () => {
+  const made: Account[] = [];
+  const createMany = async (): Promise<void> => {
+    while (made.length < 1001) {
+      const request = { username: freshId('one-of-many'), roles: {}, by: 'test' };
+      const reply = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
+      assert.ok(reply.ok, JSON.stringify(reply));
+      made.push(reply.value);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, createMany));
+  const last = made.reduce((one, other) => (one.id > other.id ? one : other));
+  assert.equal((await login(last.username, 'wrong')).ok, false);
+  const shown = await store.bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: TENANT }), {}, { timeoutMs: 30_000 });
+  assert.ok(shown.ok, JSON.stringify(shown));
+  assert.equal(shown.value.accounts.find(({ account }) => account === last.id)?.failures, 1);
 });
