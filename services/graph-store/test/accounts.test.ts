@@ -7,6 +7,7 @@ import {
   accountsChanged,
   accountsCreate,
   accountsDelete,
+  accountsFailedLogins,
   accountsGet,
   accountsKeys,
   accountsLogin,
@@ -310,18 +311,41 @@ test('an account is a vertex to reads that ask for accounts, whatever another pr
   assert.deepEqual((await store.refused({ op: 'create', type: 'test/Note', id, attributes: {}, accounts: true })).code, 'conflict');
 });
 
-test('an account that is deleted takes its edges along', async () => {
+test('an account that is deleted takes its edges along, however many', async () => {
   const { id } = await create(freshId('leaving'), 'a-good-password');
   const other = freshId('note');
   await store.done({ op: 'create', type: 'test/Note', id: other, attributes: {} });
-  const edge = await store.element({ op: 'connect', out: id, verb: 'test/made', in: other, accounts: true });
+  // More than one operation may select.
+  for (let made = 0; made < 10_500; made += 500) {
+    const verbs = Array.from({ length: 500 }, (_, n) => `test/made${made + n}`);
+    await store.done(...verbs.map((verb) => ({ op: 'connect' as const, out: id, verb, in: other, accounts: true })));
+  }
   const deleted = await store.bus.request(
     accountsDelete,
     accountsDelete.subject({ tenant: TENANT }),
     { id, by: 'test' },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 60_000 },
   );
-  assert.ok(deleted.ok);
-  const [row] = await store.sql`select deleted from element where tenant = ${TENANT} and id = ${edge.id}`;
-  assert.equal(row?.deleted, true);
+  assert.ok(deleted.ok, JSON.stringify(deleted));
+  const edges = await store.sql`
+    select deleted, count(*)::int from element where tenant = ${TENANT} and kind = 'edge' and out_id = ${id} group by deleted`;
+  assert.deepEqual([...edges], [{ deleted: true, count: 10_500 }]);
+});
+
+test('failed logins are shown of every account, not of the first thousand', async () => {
+  const made: Account[] = [];
+  const createMany = async (): Promise<void> => {
+    while (made.length < 1001) {
+      const request = { username: freshId('one-of-many'), roles: {}, by: 'test' };
+      const reply = await store.bus.request(accountsCreate, accountsCreate.subject({ tenant: TENANT }), request, { timeoutMs: 30_000 });
+      assert.ok(reply.ok, JSON.stringify(reply));
+      made.push(reply.value);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, createMany));
+  const last = made.reduce((one, other) => (one.id > other.id ? one : other));
+  assert.equal((await login(last.username, 'wrong')).ok, false);
+  const shown = await store.bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: TENANT }), {}, { timeoutMs: 30_000 });
+  assert.ok(shown.ok, JSON.stringify(shown));
+  assert.equal(shown.value.accounts.find(({ account }) => account === last.id)?.failures, 1);
 });

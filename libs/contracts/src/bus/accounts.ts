@@ -217,7 +217,7 @@ export type FailedLogins = Static<typeof FailedLogins>;
 export const accountsFailedLogins = defineRequest({
   address: 'pe.cmd.accounts.failed-logins.v1.{tenant}',
   summary:
-    'Failed logins of the first 1,000 accounts of the tenant, for those that have any. With `forget`, those of that account are forgotten first: it may try again.',
+    'Failed logins of the accounts of the tenant that have any, of 1,000 at most. With `forget`, those of that account are forgotten first: it may try again.',
   request: T.Object({ forget: T.Optional(Text) }),
   reply: T.Object({ accounts: T.Array(FailedLogins) }),
   errors: ['not-found'],

@@ -18,6 +18,8 @@ export const SCOPE_TYPE = 'ogit/Auth/DataScope';
 const ORGANIZATION_TYPE = 'ogit/Auth/Organization';
 const ROLE_TYPE = 'ogit/Auth/Role';
 const WRITE_MS = 10_000;
+/** Edges of a deleted account per write: one selects a limited number. */
+const FORGOTTEN_AT_ONCE = 1000;
 /** The most roles of one organization that get a vertex. */
 const MAX_ROLES = 1000;
 
@@ -58,7 +60,7 @@ export class AuthVertices {
   readonly #bus: Pick<Bus, 'request' | 'placements'>;
   readonly #roles = new Set<string>();
 
-  /** @param bus for requests to journals other than `main` */
+  /** @param bus for queries, and for writes of journals other than `main` */
   constructor(sql: Queries, executor: Executor, bus: Pick<Bus, 'request' | 'placements'>) {
     this.#sql = sql;
     this.#executor = executor;
@@ -77,13 +79,24 @@ export class AuthVertices {
     }
   }
 
-  /** Removes the edges of a deleted account, which can be an end of edges without being a data element. */
+  /**
+   * Removes the edges of a deleted account, which can be an end of edges without being a data element: some at a time, until none is left or the
+   * journal fails.
+   */
   async forget(tenant: string, account: string): Promise<void> {
     const scope = await this.scopeOf(tenant);
     if (scope === undefined) return;
     const ends = (['out', 'in'] as const).map((end) => ({ test: 'equal', path: [end], value: account }) as const);
-    const where = { all: [{ test: 'equal', path: ['kind'], value: 'edge' } as const, { any: ends }] };
-    await this.#write(tenant, scope, { op: 'delete', target: { where } });
+    const filter = { all: [{ test: 'equal', path: ['kind'], value: 'edge' } as const, { any: ends }] };
+    for (;;) {
+      const asked = { filter, limit: FORGOTTEN_AT_ONCE, fields: [] };
+      const found = await this.#bus.request(graphQuery, graphQuery.subject({ tenant }), asked, { timeoutMs: WRITE_MS });
+      const values = found.ok ? found.value.elements.map(({ id }) => id) : [];
+      if (values.length === 0) return;
+      const where = { all: [filter, { test: 'in', path: ['id'], values } as const] };
+      const failure = await this.#write(tenant, scope, { op: 'delete', target: { where } });
+      if (failure !== undefined) return;
+    }
   }
 
   /** Moves an organization that an older version created under another id to its public id. */

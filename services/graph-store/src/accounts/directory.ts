@@ -20,6 +20,8 @@ import type { Keys } from './keys.ts';
 import { hashProof, verifyProof } from './password.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
+/** The most accounts with failed logins that are listed. */
+const MAX_FAILED = 1000;
 /**
  * For protocols that specify it: how long a used refresh token gets its successor again, if that was not used, since a client may not have received it
  * (Saga protocol page, 1.4).
@@ -273,17 +275,22 @@ export class Directory {
       if (account === undefined) return failed('not-found', 'there is no such account');
       await failedLogins.forget(account.username);
     }
-    const accounts = await this.get(tenant, {});
-    const counted = await failedLogins.of(
-      accounts.map(({ username }) => username),
-      deadline,
-    );
-    return done({
-      accounts: accounts.flatMap(({ id, username }) => {
+    const accounts: FailedLoginsOf[] = [];
+    for (let after = ''; accounts.length < MAX_FAILED; ) {
+      const page = await this.get(tenant, { after });
+      const last = page.at(-1);
+      if (last === undefined) break;
+      after = last.id;
+      const counted = await failedLogins.of(
+        page.map(({ username }) => username),
+        deadline,
+      );
+      for (const { id, username } of page) {
         const count = counted.get(username);
-        return count === undefined ? [] : [{ account: id, ...count }];
-      }),
-    });
+        if (count !== undefined) accounts.push({ account: id, ...count });
+      }
+    }
+    return done({ accounts: accounts.slice(0, MAX_FAILED) });
   }
 
   /** The revocations that may apply to tokens that have not expired. */

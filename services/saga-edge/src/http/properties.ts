@@ -1,6 +1,8 @@
 /** Properties and signals over REST: values, timelines, streams, writes, reset (Saga protocol page, 6.3). */
+
 import type { Change } from '@polyedge/contracts/change';
 import { isFull } from '@polyedge/contracts/change';
+import { parseDate } from '@polyedge/contracts/date-text';
 import type { Element } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import {
@@ -103,7 +105,7 @@ async function values(store: Store, request: Request, parent: string): Promise<R
   const { page } = parsed;
   const { sort = 'desc', from, to } = request.query;
   if (sort !== 'asc' && sort !== 'desc') return refused(sagaError(400, 'sort is asc or desc'));
-  const [since, until] = [from, to].map((text) => (text === undefined ? undefined : Date.parse(text)));
+  const [since, until] = [from, to].map((text) => (text === undefined ? undefined : parseDate(text)));
   if (Number.isNaN(since) || Number.isNaN(until)) return refused(sagaError(400, 'from and to are ISO dates'));
   const property = await current(store, request, parent);
   if (!property.ok) return failure(property.failure);

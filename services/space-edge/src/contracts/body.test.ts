@@ -95,6 +95,16 @@ test('space:29 changes of contact and billing period', () => {
   });
 });
 
+test('an end date without a zone is in UTC, whatever the zone of the server', (t) => {
+  const { TZ } = process.env;
+  t.after(() => {
+    if (TZ === undefined) delete process.env.TZ;
+    else process.env.TZ = TZ;
+  });
+  process.env.TZ = 'America/New_York';
+  assert.deepEqual(readBillingChange({ endDate: '2026-03-01T10:00:00' }), { ok: true, value: { endDate: Date.UTC(2026, 2, 1, 10) } });
+});
+
 test('space:28 increments are numbers by service and limit', () => {
   const said = '422 The input must be an object with the structure: Record<string, Record<string, number>>';
   for (const body of [

@@ -1,4 +1,5 @@
 /** Parses the bodies of contract requests. The first problem is the answer, 422 with SPACE's text. Null counts as absent for optional fields. */
+import { parseDate } from '@polyedge/contracts/date-text';
 import { foldedName } from '../catalogue/service.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
@@ -205,7 +206,7 @@ function toDays(value: unknown): number | undefined {
 
 function toTime(value: unknown): number | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
-  const time = new Date(value).getTime();
+  const time = typeof value === 'string' ? parseDate(value) : new Date(value).getTime();
   return Number.isNaN(time) ? undefined : time;
 }
 
