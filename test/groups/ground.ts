@@ -1,4 +1,4 @@
-/** What the group's torture runs on: servers, a store, two edges, and the organization whose group it is, which may have a second journal to move to. */
+/** The system of the torture test: servers, a store, two edges, and the group's organization, which may have a second journal to move to. */
 import { connectNatsBus } from '@polyedge/service-kit/nats-bus';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startRedis } from '@polyedge/testkit/servers/redis';
@@ -15,16 +15,16 @@ import { now } from './time.ts';
 export interface Ground extends AsyncDisposable {
   readonly redis: RunningServer;
   readonly store: RunningService;
-  /** An edge that nothing happens to, and one that is killed and stopped. */
+  /** An edge without faults, and one that is killed and suspended. */
   readonly steady: RunningService;
   readonly frail: RunningService;
-  /** Of the administrator of the organization. */
+  /** The token of the organization's administrator. */
   readonly token: string;
-  /** The journals between which the organization moves, with their databases; `main` first. Empty: it stays. */
+  /** The journals between which the organization moves, with their databases; `main` first. Empty if it does not move. */
   readonly journals: ReadonlyMap<string, string>;
-  /** The changes of a type in the order of their journal, by the count of whoever wrote them. */
+  /** The changes of a type in journal order, with their writers' numbers. */
   truth(type: string): Promise<readonly Written[]>;
-  /** When partitions of groups got an owner, in every journal. */
+  /** The times at which partitions of groups got an owner, in every journal. */
   takeovers(): Promise<readonly Takeover[]>;
 }
 
@@ -38,7 +38,7 @@ export interface Written {
 export const MOVED = PLACED;
 
 /**
- * @param moves whether there is a second journal, and the organization is one that can be moved there
+ * @param moves whether there is a second journal to which the organization can move
  * @param confirmMs how long members may leave deliveries unconfirmed
  */
 export async function startGround(moves: boolean, confirmMs = 2000): Promise<Ground> {
@@ -96,7 +96,7 @@ const changesOf = (url: string, type: string): Promise<readonly Written[]> =>
     return rows.map(({ n, element, partition }) => ({ n: Number(n), element, partition }));
   });
 
-/** A fence is raised when a partition gets an owner, and by nothing else. */
+/** Fences are raised only when a partition gets an owner. */
 async function recordTakeovers(sql: postgres.Sql): Promise<void> {
   await sql.unsafe(`
     create table takeover (taken_on timestamptz not null default clock_timestamp(), partition smallint not null);

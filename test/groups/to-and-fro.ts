@@ -1,4 +1,4 @@
-/** Moves the organization to the other journal and back for as long as the torture lasts; its mover is killed now and then. */
+/** Moves the organization to the other journal and back for as long as the test lasts; its mover is killed now and then. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -8,10 +8,10 @@ import { now, pause } from './time.ts';
 
 const PROGRAM = resolve(import.meta.dirname, '../../services/graph-store/src/tenants.ts');
 
-/** Interval of asking a journal whether it has left the organization. */
+/** Interval of checking whether the organization has left a journal. */
 const LOOK_MS = 50;
 
-/** When a move was decided: between two times of the machine's monotonic clock, in ms. */
+/** The time of a decision: between two times of the machine's monotonic clock, in ms. */
 export interface Decision {
   readonly after: number;
   readonly before: number;
@@ -23,9 +23,9 @@ export interface ToAndFroOptions {
   readonly redisUrl: string;
   /** The pause between two moves. */
   readonly pauseMs: number;
-  /** Moves that are made even if it is stopped before. */
+  /** The number of moves to make, even if it is stopped before. */
   readonly atLeast: number;
-  /** Told when a move was decided, whatever happens to the mover then. */
+  /** Called for each decision, whatever happens to the mover afterwards. */
   readonly decided: (to: string, when: Decision) => void;
 }
 
@@ -41,7 +41,7 @@ export class ToAndFro {
     this.#options = options;
     this.#names = [...options.journals.keys()];
     this.#done = this.#run();
-    // Who waits for the end is told of a failure.
+    // `stop` reports a failure.
     this.#done.catch(() => {});
   }
 
@@ -50,7 +50,7 @@ export class ToAndFro {
     return this.#mover?.kill('SIGKILL') === true;
   }
 
-  /** Resolves when the move under way is done, and as many as there are to be; fails when one could not be made. */
+  /** Resolves when the current move, and the minimum number, are done; rejects if a move failed. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#done;
@@ -68,7 +68,7 @@ export class ToAndFro {
     }
   }
 
-  /** Asks the journal that is left, since a mover may be killed between the decision and saying so. */
+  /** Asks the old journal, since a mover may be killed before it reports its decision. */
   async #decision(source: string, ended: AbortSignal): Promise<Decision> {
     const sql = postgres(this.#options.journals.get(source) ?? '', { max: 1, onnotice: () => {} });
     try {

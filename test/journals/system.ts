@@ -29,18 +29,18 @@ type Env = Readonly<Record<string, string>>;
 
 export interface System extends AsyncDisposable {
   readonly nats: RunningServer;
-  /** As graph-store. */
+  /** With the credentials of graph-store. */
   readonly redisUrls: { readonly main: string; readonly second: string };
   /** The databases of the journals. */
   readonly urls: { readonly main: string; readonly second: string };
-  /** What whoever works with both databases is told. */
+  /** The environment of programs that use both databases. */
   readonly env: Env;
-  /** By journal. */
+  /** By journal name. */
   readonly stores: { readonly main: RunningService; readonly second: RunningService };
   start(name: string, env?: Env): Promise<RunningService>;
-  /** A connection as an edge has it. */
+  /** A connection like an edge's. */
   bus(): Promise<Bus>;
-  /** `tenants.ts` with these arguments. */
+  /** Runs `tenants.ts` with these arguments. */
   tenants(...args: readonly string[]): { readonly status: number | null; readonly output: string };
 }
 

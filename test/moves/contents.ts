@@ -1,4 +1,4 @@
-/** A tenant with something of everything that is stored, and all of it as clients see it. */
+/** Fills a tenant with every kind of data, and reads all of it back as clients see it. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
@@ -24,7 +24,7 @@ const TIMEOUT = { timeoutMs: 30_000 };
 const BLOB = 'a-blob-of-two-chunks';
 const BLOB_BYTES = Buffer.concat([Buffer.alloc(CHUNK_BYTES, 7), Buffer.from('and a rest')]);
 const GROUP = 'readers';
-/** Elements that a group has confirmed, and those that it has not. */
+/** Plain elements, of which the group has confirmed about half. */
 const PLAIN = 40;
 
 /** Sends requests in one message, each of which must succeed. */
@@ -42,14 +42,14 @@ export async function write(bus: Bus, tenant: string, ...requests: readonly Muta
   });
 }
 
-/** One request that need not succeed. */
+/** Sends one request, which may fail. */
 export async function attempt(bus: Bus, tenant: string, ...operations: Operation[]): Promise<MutationOutcome> {
   const outcome = await attemptOnce(bus, tenant, ...operations);
   assert.ok(outcome);
   return outcome;
 }
 
-/** The same; undefined when it was not carried out at all. */
+/** The same; undefined if the request was not carried out at all. */
 export async function attemptOnce(bus: Bus, tenant: string, ...operations: Operation[]): Promise<MutationOutcome | undefined> {
   const requests = [requestOf(...operations)];
   const reply = await bus.request(graphMutate, graphMutate.subject({ tenant }), { defaultScope: 'scope', requests }, TIMEOUT);
@@ -59,8 +59,8 @@ export async function attemptOnce(bus: Bus, tenant: string, ...operations: Opera
 const thing = (id: string, attributes: Element['attributes'] = {}): Operation => ({ op: 'create', type: 'test/Thing', id, attributes });
 
 /**
- * Elements of every kind, with histories, series, a blob, a schema and a group that has confirmed a part.
- * @returns requests that were answered, to be repeated
+ * Writes elements of every kind, with histories, series, a blob, a schema, and a group that has confirmed some of them.
+ * @returns the requests, to be repeated
  */
 export async function fill(bus: Bus, tenant: string): Promise<readonly MutationRequest[]> {
   const made = requestOf(thing('first', { text: 'a', big: 12345678901234567890n as never }), thing('second', { n: 1 }), {
@@ -74,7 +74,7 @@ export async function fill(bus: Bus, tenant: string): Promise<readonly MutationR
     { op: 'update', target: { id: 'second' }, set: { n: 2 } },
     { op: 'update', target: { id: 'first' }, set: { text: 'a' } },
   );
-  // In one batch, so that the second looks at what the first has made.
+  // In one batch: the second depends on what the first has created.
   await write(bus, tenant, made, looked);
   await write(
     bus,
@@ -83,7 +83,7 @@ export async function fill(bus: Bus, tenant: string): Promise<readonly MutationR
     requestOf({ op: 'create', type: 'test/Person', id: 'bert', attributes: { mail: 'bert@example.org' }, unique: ['mail'] }),
     requestOf({ op: 'create', type: 'space/Rules', id: 'schema', attributes: { of: { type: 'object', required: ['kind'] } } }),
   );
-  // A key that changes hands.
+  // A unique key that passes to another element.
   await write(bus, tenant, requestOf({ op: 'update', target: { id: 'bert' }, set: { mail: 'robert@example.org' } }));
   await write(
     bus,
@@ -113,7 +113,7 @@ export async function fill(bus: Bus, tenant: string): Promise<readonly MutationR
   return [made, looked, attached];
 }
 
-/** Makes the group and confirms, of each partition, what comes before the middle of the plain elements. */
+/** Creates the group, and in each partition confirms what comes before the middle of the plain elements. */
 async function confirmHalf(bus: Bus, tenant: string): Promise<void> {
   const opened = await bus.request(groupOpen, groupOpen.subject({ tenant }), { name: GROUP, start: 'smallest' }, TIMEOUT);
   assert.ok(opened.ok, JSON.stringify(opened));
@@ -142,7 +142,7 @@ async function historyOf(bus: Bus, tenant: string): Promise<readonly Change[]> {
   return read.value.changes;
 }
 
-/** All of a tenant as clients see it, without the numbers of its journal: a change is named by its place among the tenant's. */
+/** All data of a tenant as clients see it, independent of the journal: in place of its seq, a change has its place among the tenant's changes. */
 export async function contentsOf(bus: Bus, tenant: string) {
   const history = await historyOf(bus, tenant);
   const places = new Map(history.map(({ seq }, place) => [seq, place + 1]));
@@ -177,7 +177,7 @@ export async function contentsOf(bus: Bus, tenant: string) {
     })),
     values: values.value.values,
     chunks,
-    // A position is what is still to come after it.
+    // A position is represented by the changes after it.
     groups: listed.value.groups.map(({ name, positions }) => ({
       name,
       positions: positions.map(({ partition, position }) => ({ partition, left: history.filter(({ seq }) => seq > position).length })),
@@ -185,7 +185,7 @@ export async function contentsOf(bus: Bus, tenant: string) {
   };
 }
 
-/** What a repeated request is answered, with places of changes in place of their numbers. */
+/** The answer to a repeated request, with the places of changes instead of their seqs. */
 export async function repeat(bus: Bus, tenant: string, requests: readonly MutationRequest[]): Promise<unknown> {
   const places = new Map((await historyOf(bus, tenant)).map(({ seq }, place) => [seq, place + 1]));
   const results = await write(bus, tenant, ...requests);
@@ -200,7 +200,7 @@ export async function repeat(bus: Bus, tenant: string, requests: readonly Mutati
   }));
 }
 
-/** Adds elements to a tenant, so that the numbers of its journal are others. */
+/** Adds elements to another tenant, so that seqs differ between the journals. */
 export async function addOthers(bus: Bus, tenant: string, count: number): Promise<void> {
   await write(bus, tenant, ...Array.from({ length: count }, () => requestOf(thing(`other-${randomBytes(6).toString('hex')}`))));
 }

@@ -1,6 +1,6 @@
 /**
- * One leg of a tenant's way: its mover runs until the tenant is in the other journal, while one process is killed at several moments of the move, told by
- * what the mover says, so that every part of a move is met whatever the tenant's size.
+ * One move of a tenant under faults: the mover runs until the tenant is in the other journal, while one process is killed at several moments. The moments
+ * are recognized by the mover's output, so that every part of a move is hit, whatever the tenant's size.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,14 +23,14 @@ export type Fault =
 
 /** How long a leg may take before it counts as stuck. */
 const LEG_MS = 600_000;
-/** A moment is followed by a pause of this length at most, so that a kill meets whatever comes next. */
+/** After each moment there is a random pause of at most this length, so that kills hit different steps. */
 const WITHIN_MS = 900;
-/** A server that was killed is started again after this time at most. */
+/** A killed server is restarted after this time at most. */
 const AWAY_MS = 700;
-/** The mover needs about this long before it asks a database. */
+/** About the time that a mover needs to start. */
 const MOVER_STARTS_MS = 400;
 
-/** When something is killed: at a part of the copying (0: when a mover begins), when the copy is compared, or when what is left behind is removed. */
+/** When something is killed: at a fraction of the copying (0: when a mover starts), while the copy is compared, or while the rest is removed. */
 export interface Strike {
   readonly at: number | 'compared' | 'removing';
   readonly fault: Fault;
@@ -38,12 +38,12 @@ export interface Strike {
 
 export interface Leg {
   readonly ms: number;
-  /** How much of that was over when the copy was compared, and when the tenant was in the other journal and what it left was removed. */
+  /** How much of that time had passed when the comparison began, and when the removal of the rest began. */
   readonly comparedMs: number;
   readonly decidedMs: number;
   /** What was killed, and when. */
   readonly struck: readonly string[];
-  /** How long the mover says that it had writes refused. */
+  /** How long writes were refused, as the mover reports. */
   readonly fencedMs: number;
   /** The longest time without an acknowledged write of the tenant. */
   readonly outageMs: number;
@@ -89,7 +89,7 @@ export async function runLeg(options: LegOptions): Promise<Leg> {
       if (code !== null) throw new Error(`the mover ended with ${code}: ${output.slice(-2000)}`);
     }
   } catch (error) {
-    // What is being killed is started again before its owner disposes of it.
+    // A killed process is restarted before its owner disposes of it.
     await strikes.end().catch(() => {});
     throw error;
   }
@@ -120,7 +120,7 @@ async function killServer({ system, source, target, random }: LegOptions, fault:
   return server !== undefined;
 }
 
-/** How far a mover is, by what it says: again and again how much of its journal is left to look at, then what it does next. */
+/** The progress of a mover, from its output: repeatedly how much of the journal is left, then each next step. */
 class Way {
   #all = 0;
 
@@ -135,7 +135,7 @@ class Way {
   }
 }
 
-/** Kills each thing once at its moment, one after the other. */
+/** Kills each process once, at its moment, one after the other. */
 class Strikes {
   readonly #planned: Set<Strike>;
   readonly #random: Random;
@@ -157,12 +157,12 @@ class Strikes {
       this.#planned.delete(strike);
       const waits = pause(this.#random.integer(0, WITHIN_MS));
       this.#last = this.#last.then(() => waits).then(() => this.#strike(strike));
-      // Whoever waits for the end is told.
+      // Reported to whoever waits for the end.
       this.#last.catch(() => {});
     }
   }
 
-  /** Resolves when everything that was killed is there again. */
+  /** Resolves when everything that was killed is running again. */
   async end(): Promise<{ readonly struck: readonly string[]; readonly awayMs: number }> {
     this.#planned.clear();
     await this.#last;
@@ -171,7 +171,7 @@ class Strikes {
 
   async #strike({ at, fault }: Strike): Promise<void> {
     const began = performance.now();
-    // The mover may be done by then.
+    // The mover may have finished by then.
     if (!(await this.#kill(fault))) return;
     this.#struck.push(`${fault} ${typeof at === 'number' ? `at ${Math.round(100 * at)} %` : `when ${at}`}`);
     if (fault !== 'the mover') this.#awayMs = Math.max(this.#awayMs, performance.now() - began);

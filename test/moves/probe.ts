@@ -1,4 +1,4 @@
-/** A client that writes one thing after the other, each of them once, and notes how long none was acknowledged. */
+/** A client that writes one change after the other, without retries, and records the longest time without an acknowledgement. */
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { requestOf } from '../../services/graph-store/test/running-store.ts';
@@ -20,14 +20,14 @@ export class Probe {
     this.#done = this.#run();
   }
 
-  /** @returns the longest time between two acknowledged writes, once another one is */
+  /** Waits for one more acknowledgement. @returns the longest time between two */
   async stop(): Promise<number> {
     this.#stopped = true;
     await this.#done;
     return Math.round(this.#longestMs);
   }
 
-  /** Ends it without another write, which a leg that has failed may never get. */
+  /** Ends it without another write, which might never be acknowledged after a failure. */
   [Symbol.dispose](): void {
     this.#disposed = true;
   }

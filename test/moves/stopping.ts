@@ -1,6 +1,6 @@
 /**
- * A run of a move inside the test, which ends at a given step as if its process were killed there, or stands still there: each step is a transaction, or a
- * statement alone.
+ * Runs a move inside the test, and ends it at a given step as if its process had been killed, or suspends it there. A step is a transaction or a single
+ * statement.
  */
 import { MAIN } from '@polyedge/contracts/journal';
 import { type Moved, moveTenant } from '../../services/graph-store/src/placing/move.ts';
@@ -9,11 +9,11 @@ import { Transactions } from '../../services/graph-store/src/postgres/transactio
 
 class Killed extends Error {}
 
-/** A fence that nobody lifts is not waited for as long as in earnest. */
+/** A shorter fence than in production, for runs that end before they lift it. */
 const SHORT_MS = 300;
 
 interface Steps {
-  /** Begins a step, or fails. */
+  /** Called before each step; throws if the run ends here. */
   before(): Promise<void>;
   after(): void;
 }
@@ -38,21 +38,21 @@ export interface RunOptions {
   readonly urls: ReadonlyMap<string, string>;
   readonly tenant: string;
   readonly target: string;
-  /** The step at which it ends, from 1, and whether what that does is done before. */
+  /** The step at which the run ends, from 1, and whether that step is still carried out. */
   readonly killedAt?: number;
   readonly done?: boolean;
-  /** What happens while it stands still at this step; then it goes on. */
+  /** What happens while the run is suspended at a step, before it continues. */
   readonly stopped?: { readonly at: number; readonly meanwhile: () => Promise<void> };
 }
 
-/** @returns how many steps it began; `moved` is undefined when it was killed */
+/** @returns the number of steps begun; `moved` is undefined if the run was killed */
 export async function runMove({ urls, tenant, target, killedAt = Number.POSITIVE_INFINITY, done = false, stopped }: RunOptions): Promise<{
   readonly steps: number;
   readonly moved: Moved | undefined;
 }> {
   let [steps, killed] = [0, false];
   const end = (): never => {
-    // Nothing that the run does to clean up gets anywhere.
+    // The clean-up of a killed run has no effect.
     killed = true;
     throw new Killed();
   };

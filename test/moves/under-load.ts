@@ -1,6 +1,6 @@
 /**
- * A tenant moves from journal to journal under writers and subscribers, and in each leg something else is killed: its mover, a replica, NATS, Redis or
- * PostgreSQL. Then everything is compared: what was acknowledged is there once, in order, and every subscriber was given each change.
+ * Moves a tenant from journal to journal under writers and subscribers. In each leg another process is killed: the mover, a replica, NATS, Redis or
+ * PostgreSQL. Then everything is compared: acknowledged writes exist once and in order, and every subscriber has received every change.
  */
 import { graphMutate } from '@polyedge/contracts/bus/graph';
 import { MAIN } from '@polyedge/contracts/journal';
@@ -19,11 +19,11 @@ import { type Fault, type Leg, runLeg, type Strike } from './leg.ts';
 const MOVED = 'acme';
 const SECOND = 'second';
 const WRITERS = 3;
-/** Elements that one message makes. */
+/** Elements per message when the tenant is filled. */
 const AT_ONCE = 250;
 /** Such messages in flight. */
 const LOADING = 4;
-/** How long subscribers may take to be given everything. */
+/** How long subscribers may take to receive everything. */
 const CATCH_UP_MS = 30_000;
 
 const FAULTS: readonly Fault[] = [
@@ -36,13 +36,13 @@ const FAULTS: readonly Fault[] = [
   'Redis',
 ];
 
-/** What is killed in one leg. */
+/** What is killed in one leg, and when. */
 interface LegPlan {
   readonly name: string;
   readonly strikes: readonly Strike[];
 }
 
-/** One process after the other while a tenant is copied, and the mover and its databases again at the end. */
+/** One process after the other during the copying, and the mover and its databases again at the end. */
 export const EACH_IN_TURN: LegPlan = {
   name: 'each process killed in turn',
   strikes: [
@@ -54,7 +54,7 @@ export const EACH_IN_TURN: LegPlan = {
 };
 export const UNDISTURBED: LegPlan = { name: 'nothing killed', strikes: [] };
 const moments = [0, 0.5, 'compared', 'removing'] as const;
-/** One process in each, at every part of its leg. */
+/** Legs with one process each, which is killed in every part of the leg. */
 export const ONE_EACH: readonly LegPlan[] = FAULTS.map((fault) => ({
   name: `${fault} killed`,
   strikes: moments.map((at) => ({ fault, at })),
@@ -68,10 +68,10 @@ export interface MoveResult {
 
 export interface MoveOptions {
   readonly seed: number;
-  /** Elements that the tenant has before the first leg. */
+  /** Elements of the tenant before the first leg. */
   readonly elements: number;
   readonly plans: readonly LegPlan[];
-  /** No leg begins after this time, but the first. */
+  /** No leg except the first begins after this time. */
   readonly untilMs?: number;
   readonly report: (line: string) => void;
 }
@@ -166,7 +166,7 @@ async function make(bus: Bus, from: number, count: number): Promise<void> {
     throw new Error(`the elements were not made: ${JSON.stringify(reply).slice(0, 300)}`);
 }
 
-/** What is left of a tenant that has gone keeps its numbers only. */
+/** Emptied changes of a tenant that has left keep only their seqs. */
 const isLeft = ({ tenant, scope }: JournalRow): boolean => tenant === '' && scope === 'system';
 const living = (truth: Truth): Truth => ({
   ...truth,
@@ -174,7 +174,7 @@ const living = (truth: Truth): Truth => ({
   elements: withLeft(truth),
 });
 
-/** As if what is left were elements, which the comparison expects of every change. */
+/** Elements for emptied changes, since the comparison expects one for every change. */
 function withLeft({ rows, elements }: Truth): Truth['elements'] {
   const all = new Map(elements);
   for (const row of rows.filter(isLeft)) all.set(`/left-${row.seq}`, { ...row, version: 1 });
@@ -183,11 +183,11 @@ function withLeft({ rows, elements }: Truth): Truth['elements'] {
 
 const ofTenant = (truth: Truth, tenant: string): Truth => ({ ...truth, rows: truth.rows.filter((row) => row.tenant === tenant) });
 
-/** As a subscriber has seen them. */
+/** Changes as a subscriber receives them. */
 const asWatched = (rows: readonly JournalRow[]): readonly JournalRow[] =>
   rows.map((row) => (isLeft(row) ? { ...row, tenant: MOVED, scope: '' } : row));
 
-/** What was acknowledged in another journal has other numbers now. */
+/** Writes acknowledged in another journal have other seqs now. */
 function renumbered({ rows }: Truth, told: Writer['told']): Writer['told'] {
   const now = new Map(rows.map((row) => [row.operationId, row]));
   return told.map((write) => {
