@@ -66,13 +66,20 @@ test('gooduncle:F37 gooduncle:F42 writers through HIRO and Saga too: every subsc
   const run = `with${chance.seed}`;
   const subs = [system.sub.u1, system.sub.u2];
   const { url } = system.edge;
-  const clients = await Promise.all([Client.open(url), Client.open(url, 'u1'), Client.open(url, 'u2'), Client.open(url, 'admin')]);
-  const writer = await Client.open(url, 'admin');
+  const [administrator, writer] = await Promise.all([Client.open(url, 'admin'), Client.open(url, 'admin')]);
+  const clients = [...(await Promise.all([Client.open(url), Client.open(url, 'u1'), Client.open(url, 'u2')])), administrator];
   for (const client of [...clients, writer]) parts.use(client);
   const graph = await HiroWriter.open(hiro.url);
   parts.use(graph);
   const robots = await SagaWriter.open(saga.url, run);
 
+  // Of everything, from before the first write: which of the random ones are told of whose changes is left to chance.
+  const everything = await Promise.all(
+    [PRODUCTS, ORDERS, bots, moods].map(async ({ topic }, at) => {
+      const request = { topic, criteria: {} };
+      return { client: administrator, request, live: await administrator.subscribe({ ...request, subscription: `all${run}-${at}` }) };
+    }),
+  );
   const wares: string[] = [];
   const writing = Promise.all([
     write(writer, chance.another(), run, 120, subs, { created: wares }),
@@ -80,7 +87,7 @@ test('gooduncle:F37 gooduncle:F42 writers through HIRO and Saga too: every subsc
     writeOverHiro(graph, chance.another(), run, subs, { wares, bots: robots.ids }),
     robots.write(chance.another(), 100),
   ]);
-  const watched = await watch(clients, [PRODUCTS, ORDERS, bots, moods], chance, run, 32);
+  const watched = [...everything, ...(await watch(clients, [PRODUCTS, ORDERS, bots, moods], chance, run, 32))];
   const made = (await writing)[2];
   await agree(watched, run);
 

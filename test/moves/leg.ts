@@ -130,7 +130,7 @@ class Way {
     return [
       ...left.map((count) => 1 - count / Math.max(1, this.#all)),
       ...(text.includes('is compared') ? (['compared'] as const) : []),
-      ...(text.includes('removes what is left') ? (['removing'] as const) : []),
+      ...(text.includes('deletes the rest') ? (['removing'] as const) : []),
     ];
   }
 }
