@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { suite, test } from 'node:test';
 import postgres from 'postgres';
-import { freePort, portIsFree } from '../src/servers/free-port.ts';
+import { freePort, METRICS_ABOVE, portIsFree } from '../src/servers/free-port.ts';
 import { startNats } from '../src/servers/nats.ts';
 import { startPostgres } from '../src/servers/postgres.ts';
 import { allEnded, isAlive } from '../src/servers/processes.ts';
@@ -122,6 +122,12 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
       true,
     );
     await until('their folders are removed', () => servers.every(({ dir }) => !existsSync(dir)));
+  });
+
+  test('servers that start at the same time are given different ports, for their metrics as well', async () => {
+    const count = 300;
+    const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
+    assert.equal(new Set(ports.flatMap((port) => [port, port + METRICS_ABOVE])).size, 2 * count);
   });
 
   test('a server takes another port when its usual one is taken', async () => {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { METRICS_ABOVE } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
 
 /** A service of this workspace in a process of its own. `url` is its client port (`http://…`). */
@@ -51,10 +52,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const { name } = options;
   const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), `polyedge-${name}-`)) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
-  let metricsPort = options.metricsPort ?? (options.port ?? 0) + 1000;
+  let metricsPort = options.metricsPort ?? (options.port ?? 0) + METRICS_ABOVE;
   const server = await startServer(options.port, (port) => {
     // The taken port may have been that of the metrics.
-    if (port !== options.port) metricsPort = port + 1000;
+    if (port !== options.port) metricsPort = port + METRICS_ABOVE;
     const url = `${options.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
     const question = `${url}/${options.until === 'alive' ? 'healthz' : 'readyz'}`;
     return {
