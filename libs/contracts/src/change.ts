@@ -1,5 +1,6 @@
 /** One row of the journal: a change of one element by one operation, and how to compute the state before it. */
 import type { JsonObject } from '@polyedge/query/json';
+import { setOwn } from '@polyedge/query/own-properties';
 import { Element, JsonObjectSchema, Stamp } from './element.ts';
 import { type Static, T } from './schema.ts';
 
@@ -144,10 +145,4 @@ export function stateBefore(state: Element, undo: Undo): Element | undefined {
     ...(undo.outType === undefined ? {} : { outType: undo.outType }),
     ...(undo.inType === undefined ? {} : { inType: undo.inType }),
   };
-}
-
-/** Sets an own property of any name; `__proto__` is an ordinary attribute. */
-function setOwn<Value>(target: Record<string, Value>, name: string, value: Value): void {
-  if (name === '__proto__') Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
-  else target[name] = value;
 }

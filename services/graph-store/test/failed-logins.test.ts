@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sharedPostgres } from '@polyedge/testkit/servers/shared';
 import { FailedLogins } from '../src/accounts/failed-logins.ts';
-import { connect } from '../src/postgres/connect.ts';
-import { migrate } from '../src/postgres/migrate.ts';
-import { Pool } from '../src/postgres/pool.ts';
+import { preparedPool } from './prepared-pool.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 60_000;
 
 test('after the clock was set, an account that is refused waits no longer than its window, on the replica that refused it and on others', async (t) => {
-  await using database = await sharedPostgres();
-  const sql = connect({ url: database.url, name: 'test', max: 1 });
-  await sql.begin((transaction) => migrate(transaction, 16));
-  await sql.end();
-  const pool = new Pool({ url: database.url, name: 'test', max: 1 });
-  t.after(() => pool.end());
+  await using pool = await preparedPool();
   const limits = { perAccount: 2, perAddress: 100, windowMs: WINDOW_MS };
   const [one, other] = [new FailedLogins(pool.sql, limits, 'key'), new FailedLogins(pool.sql, limits, 'key')];
   const count = (of: FailedLogins) => of.count('somebody', '10.0.0.1', Number.POSITIVE_INFINITY);

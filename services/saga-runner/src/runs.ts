@@ -16,6 +16,7 @@ import type { Ended, RunLimits } from './isolate/messages.ts';
 import type { Packages } from './packages/packages.ts';
 import type { Pool, Reservation } from './pool.ts';
 import type { Records } from './records.ts';
+import { Refusals } from './refusals.ts';
 import { Run, type RunRequest, type RunResult } from './run.ts';
 import { errorOf } from './run-error.ts';
 import { callRecord, lineOf, logRecord, type RunCost } from './run-record.ts';
@@ -51,8 +52,6 @@ export interface RunStats {
 
 const RETRY_MS = 500;
 const UNWRITABLE = { is: 'threw', name: 'Error', message: 'the parameters cannot be written as JSON', stack: '' } as const;
-const REFUSED_MS = 1000;
-const MAX_REFUSED = 10_000;
 const JOB_CPU = 10;
 const FEW = 16;
 
@@ -62,8 +61,7 @@ export class Runs {
   readonly #queue: FairQueue<Run>;
   readonly #conducts = new Conducts();
   readonly #chains: Chains;
-  /** When a runnable's rejection was last recorded. */
-  readonly #refused = new Map<string, number>();
+  readonly #refusals = new Refusals();
   readonly #idle: (() => void)[] = [];
   /** Resolves when a run has started. */
   #begun: PromiseWithResolvers<void> | undefined;
@@ -382,13 +380,8 @@ export class Runs {
   async #refuse(wanted: RunRequest, problem: string): Promise<RunResult> {
     this.stats.refused += 1;
     const result: RunResult = { outcome: { is: 'refused', problem }, error: { message: problem, stack: '' } };
-    // Repeated rejections are recorded once.
-    const now = performance.now();
-    const reportedAt = this.#refused.get(wanted.runnable.id) ?? Number.NEGATIVE_INFINITY;
-    if (now - reportedAt < REFUSED_MS) return result;
-    if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
-    this.#refused.set(wanted.runnable.id, now);
-    await this.#record(wanted, result, { startedAt: Date.now(), logCount: 0 }, 0);
+    if (this.#refusals.isToBeRecorded(wanted.runnable.id, performance.now()))
+      await this.#record(wanted, result, { startedAt: Date.now(), logCount: 0 }, 0);
     return result;
   }
 

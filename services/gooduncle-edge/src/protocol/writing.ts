@@ -2,7 +2,8 @@
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Failure } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
-import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { putInto } from '@polyedge/query/own-properties';
 import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, either, forbiddenField } from './access.ts';
 import type { Criteria, NamedField } from './criteria.ts';
@@ -145,23 +146,6 @@ function expanded({ set, put }: RequestOfType<'create'>['params']): JsonObject |
   const copies = new Set<JsonObject>([attributes]);
   for (const { path, value } of put) if (putInto(attributes, path, value, copies) === undefined) return undefined;
   return attributes;
-}
-
-/**
- * `object` with a value at a path.
- * @param copies the objects that may be changed; others are copied, once: a request may have thousands of dotted names below one field
- */
-function putInto(object: JsonObject, path: readonly string[], value: Json, copies: Set<JsonObject>): JsonObject | undefined {
-  const [key, ...rest] = path;
-  if (key === undefined) return undefined;
-  const inner = Object.hasOwn(object, key) ? object[key] : {};
-  const next = rest.length === 0 ? value : isObject(inner) ? putInto(inner, rest, value, copies) : undefined;
-  if (next === undefined) return undefined;
-  const copy: Record<string, Json> = copies.has(object) ? (object as Record<string, Json>) : { ...object };
-  copies.add(copy);
-  // The names are those that `parseRequest` accepts, so none has a meaning in objects.
-  copy[key] = next;
-  return copy;
 }
 
 /** The new row, for evaluating rules. Rules cannot refer to its time and author. */

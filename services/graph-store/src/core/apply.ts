@@ -4,10 +4,10 @@ import { type Element, edgeId, SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/con
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json, JsonObject } from '@polyedge/query/json';
+import { own } from '@polyedge/query/own-properties';
 import { compile } from '@polyedge/query/predicate';
 import { MAX_CASCADE, MAX_SELECTED } from './limits.ts';
 import { Overlay } from './overlay.ts';
-import { own } from './own-properties.ts';
 import type { Applied, ApplyContext, PendingResult, Row } from './pending.ts';
 import { actionOf, attached, namesOf, operated, poppedOf, type Rewrites, type Rewritten, replaced, updated } from './rewrite.ts';
 import type { Schemas } from './schema.ts';

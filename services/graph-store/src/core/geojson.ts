@@ -1,6 +1,6 @@
 /** Whether a value is GeoJSON (RFC 7946): every type, positions within ±180 and ±90, closed rings. */
 import { isList, isObject, type Json } from '@polyedge/query/json';
-import { own } from './own-properties.ts';
+import { own } from '@polyedge/query/own-properties';
 
 /** The depth of nested GeometryCollections. */
 const MAX_NESTED = 16;

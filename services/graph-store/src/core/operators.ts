@@ -3,7 +3,7 @@ import type { Operator } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { equalJson } from '@polyedge/query/equality';
 import { isList, isNumber, isObject, type Json, type JsonObject } from '@polyedge/query/json';
-import { own, withOwn, withoutOwn } from './own-properties.ts';
+import { own, withOwn, withoutOwn } from '@polyedge/query/own-properties';
 
 /** The result of an operator. */
 export interface Operated {

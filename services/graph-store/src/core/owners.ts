@@ -1,8 +1,8 @@
 /** The owners of a state: a watch of one of these ids receives its changes. */
 import type { Element } from '@polyedge/contracts/element';
 import type { Json, JsonObject } from '@polyedge/query/json';
+import { own } from '@polyedge/query/own-properties';
 import { MAX_OWNERS } from './limits.ts';
-import { own } from './own-properties.ts';
 
 /**
  * The owners of a state: its own id first, then

@@ -2,10 +2,10 @@
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Action } from '@polyedge/contracts/change';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { isObject, type Json, type JsonObject } from '@polyedge/query/json';
+import type { Json, JsonObject } from '@polyedge/query/json';
+import { own, putInto, setOwn, withOwn, withoutOwn } from '@polyedge/query/own-properties';
 import { CONTENT_ATTRIBUTE } from './content-attribute.ts';
 import { applyOperator } from './operators.ts';
-import { own, setOwn, withOwn, withoutOwn } from './own-properties.ts';
 import { problemOfKey } from './type-rules.ts';
 
 type OperationOf<Op extends Operation['op']> = Extract<Operation, { op: Op }>;
@@ -27,7 +27,7 @@ export function updated(attributes: JsonObject, { set, put = [], unset = [] }: O
   const next: Record<string, Json> = { ...attributes, ...set };
   const copies = new Set<JsonObject>([next]);
   for (const [index, { path, value }] of put.entries()) {
-    if (putInto(next, path, 0, value, copies) === undefined) return failed('invalid', `put/${index}: a value on the path is not an object`);
+    if (putInto(next, path, value, copies) === undefined) return failed('invalid', `put/${index}: a value on the path is not an object`);
   }
   for (const name of unset) delete next[name];
   return done({ attributes: next });
@@ -86,19 +86,3 @@ export function namesOf(remembered: readonly string[], added: readonly string[] 
 /** The popped value as part of a result. */
 export const poppedOf = (rewritten: Rewritten | undefined): { readonly popped?: Json } =>
   rewritten?.popped === undefined ? {} : { popped: rewritten.popped };
-
-/**
- * `object` with `value` at `path`; undefined if something on the path is neither missing nor an object. An object is copied before its first
- * change only: it may have tens of thousands of members, and be changed a thousand times.
- * @param copies the objects that may be changed
- */
-function putInto(object: JsonObject, path: readonly string[], at: number, value: Json, copies: Set<JsonObject>): JsonObject | undefined {
-  const [name, last] = [path[at] ?? '', at === path.length - 1];
-  const inner = own(object, name) ?? {};
-  const changed = last ? value : isObject(inner) ? putInto(inner, path, at + 1, value, copies) : undefined;
-  if (changed === undefined) return undefined;
-  const copy: Record<string, Json> = copies.has(object) ? (object as Record<string, Json>) : { ...object };
-  copies.add(copy);
-  setOwn(copy, name, changed);
-  return copy;
-}

@@ -3,6 +3,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { isList, isObject, type Json } from '@polyedge/query/json';
 import { canonicalJson } from '@polyedge/query/normalize';
+import { own, withoutOwn } from '@polyedge/query/own-properties';
 import { compilePattern } from '@polyedge/query/pattern';
 import { Ajv, type ValidateFunction } from 'ajv';
 import {
@@ -14,7 +15,6 @@ import {
   MAX_SCHEMA_PATTERN,
   MAX_SCHEMA_WORK,
 } from './limits.ts';
-import { own, withoutOwn } from './own-properties.ts';
 
 /** A compiled schema, with the number of its nodes after expanding all references. */
 interface CompiledSchema {

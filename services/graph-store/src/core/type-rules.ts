@@ -1,8 +1,8 @@
 /** Rules that belong to a type rather than to a protocol: they apply to every writer of the element. */
 import type { Element } from '@polyedge/contracts/element';
 import { isObject } from '@polyedge/query/json';
+import { own } from '@polyedge/query/own-properties';
 import { isGeoJson } from './geojson.ts';
-import { own } from './own-properties.ts';
 
 const PROPERTY = 'saga/Property';
 const PROPERTY_NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,127}$/;

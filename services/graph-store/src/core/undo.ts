@@ -3,7 +3,7 @@ import type { Undo } from '@polyedge/contracts/change';
 import type { Element, Stamp } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
 import type { Json, JsonObject } from '@polyedge/query/json';
-import { own, setOwn } from './own-properties.ts';
+import { own, setOwn } from '@polyedge/query/own-properties';
 
 /** What to restore to get from the attributes after to those before. */
 export interface Difference {

@@ -16,6 +16,7 @@ import {
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import type { Envelope, Outgoing } from './codec.ts';
 import { connectionId, edgeOf } from './connection-id.ts';
+import { CoreNews } from './core-news.ts';
 import { DeliveryBarrier } from './delivery-barrier.ts';
 import { GroupLookup, type PendingLookup } from './group-lookup.ts';
 import type { JsonSource } from './json-source.ts';
@@ -63,7 +64,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
   /** Listens for messages to its id. */
   #listening = false;
   /** Listens for cores that connect and disconnect, while a login is pending. */
-  #listeningForCores = false;
+  readonly #cores: CoreNews;
   readonly #barrier: DeliveryBarrier;
   /** The session is ending. */
   #ending = false;
@@ -74,6 +75,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     this.#settings = settings;
     this.#bus = messages(settings.tenant);
     this.#login = new Login(settings.rotation);
+    this.#cores = new CoreNews(settings.tenant);
     this.#recheck = new Recheck(settings.recheckMs);
     this.#trusted = settings.trusted;
     this.#barrier = new DeliveryBarrier((marker) => [...this.#listen(), ...this.#bus.sendTo(this.#id, { kind: 'marker', marker })]);
@@ -199,16 +201,13 @@ class JssocketSession implements Session<Envelope, Outgoing> {
 
   /** Performs the next step of the login. While it is pending, this connection listens for cores that connect and disconnect. */
   #advance(step: LoginStep): Effects {
-    const { tenant, counts } = this.#settings;
+    const { counts } = this.#settings;
     if (step.kind === 'give-up') {
       counts.abandoned += 1;
-      this.#listeningForCores = false;
       // A client that is logged in stays so if no core answers.
-      return [{ do: 'unsubscribe', id: 'cores' }, ...(this.#group === undefined ? [] : this.#recheck.wait())];
+      return [...this.#cores.end(), ...(this.#group === undefined ? [] : this.#recheck.wait())];
     }
-    const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }];
-    if (!this.#listeningForCores) effects.push({ do: 'listen', id: 'cores', subject: jssocketCores.subject({ tenant }) });
-    this.#listeningForCores = true;
+    const effects: Effect<Outgoing>[] = [{ do: 'set-timer', name: 'login', ms: step.lookMs }, ...this.#cores.begin()];
     if (step.kind === 'request') {
       counts.asked += 1;
       effects.push(...this.#bus.logIn(step.core, this.#id, step.data));
@@ -339,7 +338,7 @@ class JssocketSession implements Session<Envelope, Outgoing> {
       counts.swallowed += 1;
       return [];
     }
-    const effects: Effect<Outgoing>[] = answer === 'final' ? this.#loginEnds() : [];
+    const effects: Effect<Outgoing>[] = answer === 'final' ? [{ do: 'clear-timer', name: 'login' }, ...this.#cores.end()] : [];
     // Listening again under the same id ends the old group.
     const { maxPerUser, maxPublic } = this.#settings.policy;
     const atMost = group === PUBLIC ? maxPublic : maxPerUser;
@@ -349,12 +348,6 @@ class JssocketSession implements Session<Envelope, Outgoing> {
     // A client receives only news.
     const isNews = changes || !this.#recheck.running;
     return [...effects, ...(answer === 'final' ? this.#recheck.answered() : []), ...(isNews ? [frames.clientConnected(data)] : [])];
-  }
-
-  #loginEnds(): Effect<Outgoing>[] {
-    const listened = this.#listeningForCores;
-    this.#listeningForCores = false;
-    return [{ do: 'clear-timer', name: 'login' }, ...(listened ? [{ do: 'unsubscribe', id: 'cores' } as const] : [])];
   }
 
   #coresChanged(body: JssocketCores, at: number): Effects {

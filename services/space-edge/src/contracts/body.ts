@@ -1,5 +1,6 @@
 /** Parses the bodies of contract requests. The first problem is the answer, 422 with SPACE's text. Null counts as absent for optional fields. */
 import { parseDate } from '@polyedge/contracts/date-text';
+import { setOwn } from '@polyedge/query/own-properties';
 import { foldedName } from '../catalogue/service.ts';
 import { got, type Result, refuse } from '../protocol/answer.ts';
 import { type Fields, fieldsOf } from '../protocol/fields.ts';
@@ -208,9 +209,4 @@ function toTime(value: unknown): number | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const time = typeof value === 'string' ? parseDate(value) : new Date(value).getTime();
   return Number.isNaN(time) ? undefined : time;
-}
-
-/** Sets an own entry whatever its name. */
-function setOwn<T>(entries: Record<string, T>, name: string, value: T): void {
-  Object.defineProperty(entries, name, { value, enumerable: true, configurable: true, writable: true });
 }
