@@ -78,14 +78,14 @@ export function groupLines({ groups }: { readonly groups: readonly GroupView[] }
   ]);
 }
 
-interface Account {
+interface CreatedAccount {
   readonly id: string;
   readonly username: string;
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly disabled: boolean;
 }
 
-export const accountLines = ({ accounts }: { readonly accounts: readonly Account[] }): readonly string[] =>
+export const accountLines = ({ accounts }: { readonly accounts: readonly CreatedAccount[] }): readonly string[] =>
   columns([
     ['USER', 'STATE', 'ROLES', 'ID'],
     ...accounts.map(({ id, username, roles, disabled }) => [
@@ -98,7 +98,7 @@ export const accountLines = ({ accounts }: { readonly accounts: readonly Account
     ]),
   ]);
 
-interface Opened {
+interface OpenedElement {
   readonly element: {
     readonly id: string;
     readonly type: string;
@@ -116,7 +116,7 @@ interface Opened {
   }[];
 }
 
-export function elementLines({ element, edges, history }: Opened): readonly string[] {
+export function elementLines({ element, edges, history }: OpenedElement): readonly string[] {
   return [
     plain(`${element.id}  ${element.type}  version ${element.version}${element.deleted ? '  deleted' : ''}`),
     ...element.attributes.split('\n').map(plain),

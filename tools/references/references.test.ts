@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { avoidedWordsOf, danglingIn, exportedNamesIn, glossaryOf, type Pages, rowsOf, sectionsOf, wordsOfName } from './references.ts';
+import {
+  avoidedWordsOf,
+  danglingIn,
+  exportedNamesIn,
+  glossaryOf,
+  type Pages,
+  rowsOf,
+  sectionsOf,
+  typesDeclaredIn,
+  wordsOfName,
+} from './references.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -60,6 +70,23 @@ suite('names', () => {
         names.some((one) => one.name === name),
         `nothing exports ${name} any more`,
       );
+  });
+
+  test('no name of a type is declared in more than two files', () => {
+    const files = filesOf('{infra,libs,services,packages}/**/{local,src,page}/**/*.{ts,tsx}').filter((path) => !path.endsWith('.test.ts'));
+    const declared = files.flatMap((path) => typesDeclaredIn(read(path)).map((name) => ({ path, name })));
+    assert.ok(declared.length > 1000);
+    const places = Map.groupBy(declared, ({ name }) => name);
+    assert.deepEqual(
+      [...places].filter(([, some]) => some.length > 2).map(([name, some]) => [name, some.map(({ path }) => path)]),
+      [],
+    );
+  });
+
+  test('types are declared by name, exported or not, at the beginning of a line', () => {
+    const text =
+      'export type A = 1;\ninterface B {\n}\nexport abstract class C<T> {}\n  class D {}\nexport { type E } from "./e.ts";\nconst f = 1;\n';
+    assert.deepEqual(typesDeclaredIn(text), ['A', 'B', 'C']);
   });
 
   test('names are exported ones with their fields, and are taken apart at capitals and underscores', () => {

@@ -126,3 +126,7 @@ export const glossaryOf = (page: string): { readonly term: string; readonly name
     term,
     names: [...text.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
   }));
+
+/** The names of the types, interfaces and classes that a file declares, exported or not. */
+export const typesDeclaredIn = (text: string): string[] =>
+  [...text.matchAll(/^(?:export )?(?:abstract )?(?:class|interface|type) (\w+)/gm)].map(([, name = '']) => name);

@@ -74,7 +74,7 @@ export class StoredChange implements FullChange, Document {
   readonly #text: string;
   /** End of the tenant in the head. */
   readonly #headAt: number;
-  #head: Head | undefined;
+  #head: TextHead | undefined;
   /** Null: they are not all strings. Undefined: not computed yet. */
   #textAttributes: string | null | undefined;
   #attributes: JsonObject | undefined;
@@ -103,7 +103,7 @@ export class StoredChange implements FullChange, Document {
   }
 
   /** Parsed on first access: a waiting change is one string instead of a hundred small objects. */
-  #read(): Head {
+  #read(): TextHead {
     this.#head ??= headOf(this.#text, this.#headAt);
     return this.#head;
   }
@@ -248,14 +248,14 @@ const BEGINNING = '{"seq":';
 const TENANT = ',"tenant":';
 const ATTRIBUTES = ',"attributes":';
 
-interface Head {
+interface TextHead {
   readonly parts: ChangeParts;
   /** Start of the attributes' JSON. */
   readonly attributesAt: number;
 }
 
 /** Parses what `changeText` has written, in its order. Throws if the text is damaged. */
-function headOf(text: string, from: number): Head {
+function headOf(text: string, from: number): TextHead {
   const scan = new Scan(text, from);
   const action = scan.next(',"action":');
   const on = scan.next(',"on":');

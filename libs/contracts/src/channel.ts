@@ -8,7 +8,7 @@ import type { ErrorCode } from './errors.ts';
 import { type Check, check, type Static, type TSchema } from './schema.ts';
 import { checkAddress, type Parameters, pattern, subject } from './subject.ts';
 
-interface Named<Address extends string> {
+interface ChannelDescription<Address extends string> {
   readonly address: Address;
   readonly summary: string;
   /** Whether each journal has its own channel (`inJournal`); otherwise all share one. */
@@ -20,7 +20,7 @@ interface Named<Address extends string> {
 }
 
 /** One request, one reply; a queue group of responders shares the requests. */
-export interface RequestChannel<Address extends string, Request, Reply> extends Named<Address> {
+export interface RequestChannel<Address extends string, Request, Reply> extends ChannelDescription<Address> {
   readonly kind: 'request';
   readonly request: Check<Request>;
   readonly reply: Check<Reply>;
@@ -33,13 +33,13 @@ export type RequestOf<Channel> = Channel extends { readonly kind: 'request'; rea
 export type ReplyOf<Channel> = Channel extends { readonly kind: 'request'; readonly reply: Check<infer Reply> } ? Reply : never;
 
 /** An event; every subscriber receives it. */
-export interface EventChannel<Address extends string, Body> extends Named<Address> {
+export interface EventChannel<Address extends string, Body> extends ChannelDescription<Address> {
   readonly kind: 'event';
   readonly body: Check<Body>;
 }
 
 /** A hint that may be lost without harm. */
-export interface SignalChannel<Address extends string, Body> extends Named<Address> {
+export interface SignalChannel<Address extends string, Body> extends ChannelDescription<Address> {
   readonly kind: 'signal';
   readonly body: Check<Body>;
 }
@@ -69,7 +69,7 @@ interface Defined<Address extends string> {
   readonly perJournal?: boolean;
 }
 
-function named<Address extends string>({ address, summary, perJournal = false }: Defined<Address>): Named<Address> {
+function named<Address extends string>({ address, summary, perJournal = false }: Defined<Address>): ChannelDescription<Address> {
   checkAddress(address);
   return {
     address,

@@ -12,35 +12,35 @@ const OPTIONAL = Symbol('optional');
 
 type Schema = Keywords & { readonly [OPTIONAL]?: true };
 /** Bounds and descriptions, such as `minimum` or `description`; a keyword that no validator knows is refused when the schema is used. */
-type Options = Readonly<Record<string, unknown>>;
+type SchemaOptions = Readonly<Record<string, unknown>>;
 
 const builders = {
-  Array: (items: Schema, options?: Options): Schema => ({ type: 'array', items, ...options }),
+  Array: (items: Schema, options?: SchemaOptions): Schema => ({ type: 'array', items, ...options }),
   /** Not JSON Schema, but a large integer is a bigint in our processes. */
-  BigInt: (options?: Options): Schema => ({ type: 'bigint', ...options }),
-  Boolean: (options?: Options): Schema => ({ type: 'boolean', ...options }),
-  Integer: (options?: Options): Schema => ({ type: 'integer', ...options }),
-  Literal: (value: string | number | boolean, options?: Options): Schema => ({ type: typeof value, const: value, ...options }),
-  Null: (options?: Options): Schema => ({ type: 'null', ...options }),
+  BigInt: (options?: SchemaOptions): Schema => ({ type: 'bigint', ...options }),
+  Boolean: (options?: SchemaOptions): Schema => ({ type: 'boolean', ...options }),
+  Integer: (options?: SchemaOptions): Schema => ({ type: 'integer', ...options }),
+  Literal: (value: string | number | boolean, options?: SchemaOptions): Schema => ({ type: typeof value, const: value, ...options }),
+  Null: (options?: SchemaOptions): Schema => ({ type: 'null', ...options }),
   /** A finite number. */
-  Number: (options?: Options): Schema => ({ type: 'number', ...options }),
+  Number: (options?: SchemaOptions): Schema => ({ type: 'number', ...options }),
   /** An object; members that are not named are allowed. */
-  Object: (properties: Readonly<Record<string, Schema>>, options?: Options): Schema => {
+  Object: (properties: Readonly<Record<string, Schema>>, options?: SchemaOptions): Schema => {
     const required = Object.keys(properties).filter((name) => properties[name]?.[OPTIONAL] === undefined);
     return { type: 'object', ...(required.length === 0 ? {} : { required }), properties, ...options };
   },
   /** A member that may be missing, or undefined. */
   Optional: (schema: Schema): Schema => ({ ...schema, [OPTIONAL]: true }),
   /** An object with members of any name, each with a value of this schema. */
-  Record: (_name: Schema, value: Schema, options?: Options): Schema => ({
+  Record: (_name: Schema, value: Schema, options?: SchemaOptions): Schema => ({
     type: 'object',
     patternProperties: { '^.*$': value },
     ...options,
   }),
   /** `minLength` and `maxLength` count code points. */
-  String: (options?: Options): Schema => ({ type: 'string', ...options }),
-  Union: (anyOf: readonly Schema[], options?: Options): Schema => ({ anyOf, ...options }),
-  Unknown: (options?: Options): Schema => ({ ...options }),
+  String: (options?: SchemaOptions): Schema => ({ type: 'string', ...options }),
+  Union: (anyOf: readonly Schema[], options?: SchemaOptions): Schema => ({ anyOf, ...options }),
+  Unknown: (options?: SchemaOptions): Schema => ({ ...options }),
   /** The same schema, with a type that is given instead of inferred. */
   Unsafe: (schema: Schema): Schema => schema,
 };

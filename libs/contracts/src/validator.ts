@@ -49,7 +49,7 @@ export interface Validator {
  * @throws if it has a keyword or a type that is not validated here
  */
 export function validatorOf(schema: Keywords): Validator {
-  const scope: Scope = { patterns: [], variables: 0 };
+  const scope: SourceScope = { patterns: [], variables: 0 };
   const source = expression(schema, 'value', scope);
   return {
     // The source has nothing from outside: schemas are written in our programs.
@@ -58,7 +58,7 @@ export function validatorOf(schema: Keywords): Validator {
   };
 }
 
-interface Scope {
+interface SourceScope {
   /** The expressions that the source uses, by their index. */
   readonly patterns: RegExp[];
   /** How many variables the source has. */
@@ -66,7 +66,7 @@ interface Scope {
 }
 
 /** The source of an expression that is true when `value`, a variable or a member, satisfies the schema. */
-function expression(schema: Keywords, value: string, scope: Scope): string {
+function expression(schema: Keywords, value: string, scope: SourceScope): string {
   const known = schema.type === undefined ? [] : OF_TYPE[schema.type];
   const strange = known === undefined ? 'type' : Object.keys(schema).find((name) => !OF_ALL_TYPES.includes(name) && !known.includes(name));
   if (strange !== undefined) throw new Error(`no validator for this ${strange}: ${JSON.stringify(schema)}`);
@@ -75,7 +75,7 @@ function expression(schema: Keywords, value: string, scope: Scope): string {
   return rules.length === 0 ? 'true' : `(${rules.join(' && ')})`;
 }
 
-function rulesOfType(schema: Keywords, value: string, scope: Scope): string[] {
+function rulesOfType(schema: Keywords, value: string, scope: SourceScope): string[] {
   const { minItems, maxItems, minLength, maxLength, pattern, minimum, maximum } = schema;
   const rules = (...of: readonly (string | false)[]): string[] => of.filter((rule) => rule !== false);
   switch (schema.type) {
@@ -117,14 +117,14 @@ function rulesOfType(schema: Keywords, value: string, scope: Scope): string[] {
 }
 
 /** A member's value satisfies its schema; undefined satisfies only unknown ones, and is the same as absent for one that is not required. */
-function member(name: string, schema: Keywords, value: string, required: boolean, scope: Scope): string | false {
+function member(name: string, schema: Keywords, value: string, required: boolean, scope: SourceScope): string | false {
   const key = JSON.stringify(name);
   const rule = expression(schema, `${value}[${key}]`, scope);
   if (rule === 'true') return required && `${key} in ${value}`;
   return required ? rule : `(${value}[${key}] === undefined || ${rule})`;
 }
 
-function everyOf(values: string, schema: Keywords | undefined, scope: Scope): string | false {
+function everyOf(values: string, schema: Keywords | undefined, scope: SourceScope): string | false {
   if (schema === undefined) return false;
   scope.variables += 1;
   const item = `item${scope.variables}`;

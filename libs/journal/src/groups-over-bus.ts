@@ -57,7 +57,7 @@ export interface OpenGroupsOptions extends Pick<GroupsOptions, 'edge' | 'offsetM
   onOpened?(groups: Groups, journal: string): void;
 }
 
-interface Opened {
+interface OpenGroups {
   readonly groups: Groups;
   readonly bus: Bus;
   heads: Subscription | undefined;
@@ -70,7 +70,7 @@ export class JournalGroups {
   readonly #bus: Bus;
   readonly #redis: JournalRedis;
   readonly #options: OpenGroupsOptions;
-  readonly #opened = new Map<string, Opened>();
+  readonly #opened = new Map<string, OpenGroups>();
   readonly #moved: Subscription | undefined;
   readonly #looking: NodeJS.Timeout | undefined;
 
@@ -115,7 +115,7 @@ export class JournalGroups {
     return this.#bus.placements?.journalOf(tenant) ?? MAIN;
   }
 
-  #open(journal: string): Opened {
+  #open(journal: string): OpenGroups {
     const { onOpened, ...options } = this.#options;
     const bus = busOf(this.#bus, journal);
     const store = storeOver(bus);
@@ -125,7 +125,7 @@ export class JournalGroups {
       store,
       signals: signalsOver(bus, options.edge),
     });
-    const opened: Opened = { groups, bus, heads: undefined, wasEmpty: false };
+    const opened: OpenGroups = { groups, bus, heads: undefined, wasEmpty: false };
     opened.heads = subscribeToHeads(opened);
     this.#opened.set(journal, opened);
     onOpened?.(groups, journal);
@@ -145,5 +145,5 @@ export class JournalGroups {
   }
 }
 
-const subscribeToHeads = ({ bus, groups }: Opened): Subscription =>
+const subscribeToHeads = ({ bus, groups }: OpenGroups): Subscription =>
   bus.subscribe(graphHead, graphHead.pattern({}), ({ epoch, to }) => groups.announced(epoch, to));

@@ -54,7 +54,7 @@ export type LogPage =
 
 export type Claimed = ({ readonly is: 'claimed' } & PartitionState) | { readonly is: 'fenced'; readonly fence: number };
 /** `fenced`: a newer publisher writes. `forgot`: Redis was wiped or restored since the partition was claimed. */
-export type Refused = 'fenced' | 'forgot';
+export type LostClaim = 'fenced' | 'forgot';
 
 export type Appended = 'appended' | 'fenced' | 'differs';
 
@@ -100,7 +100,7 @@ export class HotJournal {
   }
 
   /** Starts to rebuild the log of a partition as another generation: removes what an earlier attempt left there. */
-  async clear(partition: number, fence: number, generation: number): Promise<'cleared' | Refused> {
+  async clear(partition: number, fence: number, generation: number): Promise<'cleared' | LostClaim> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('clear', keys, [String(fence)]);
     return answer[0] === 'cleared' || answer[0] === 'forgot' ? answer[0] : 'fenced';
@@ -116,7 +116,7 @@ export class HotJournal {
     generation: number,
     after: number,
     changes: readonly Omit<JournalEntry, 'prev'>[],
-  ): Promise<'filled' | Refused> {
+  ): Promise<'filled' | LostClaim> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
     const answer = await this.#run('fill', keys, [
       String(fence),
@@ -132,7 +132,7 @@ export class HotJournal {
     fence: number,
     { generation, last, head }: PartitionState,
     since: number,
-  ): Promise<'switched' | Refused> {
+  ): Promise<'switched' | LostClaim> {
     const keys = [
       metaKey(this.#keyed, partition),
       logKey(this.#keyed, partition, generation),

@@ -42,7 +42,7 @@ export function connectRedis({ url, name, onError }: RedisSettings): Redis {
   return redis;
 }
 
-type Options = ReturnType<typeof optionsOf>;
+type ConnectionOptions = ReturnType<typeof optionsOf>;
 
 const optionsOf = (name: string, secure: Secure) =>
   ({
@@ -68,16 +68,16 @@ export const primariesOf = (redis: Redis): readonly OneServer[] => (redis instan
 
 /** A command, its name in lower case, with its arguments. */
 type Command = readonly (string | number)[];
-type Reply = readonly [error: Error | null, answer?: unknown];
+type CommandReply = readonly [error: Error | null, answer?: unknown];
 
 /** Sends commands in one message; to a cluster, each in its own message to the server with its keys. Never rejects: each reply has its command's error. */
-export async function sendAll(redis: Redis, commands: readonly Command[]): Promise<readonly Reply[]> {
+export async function sendAll(redis: Redis, commands: readonly Command[]): Promise<readonly CommandReply[]> {
   if (!(redis instanceof Cluster)) {
     const replies = await redis.pipeline(commands.map((command) => [...command])).exec();
     return commands.map((_, at) => replies?.[at] ?? [new Error('Redis did not answer')]);
   }
   return await Promise.all(
-    commands.map(async ([name = '', ...args]): Promise<Reply> => {
+    commands.map(async ([name = '', ...args]): Promise<CommandReply> => {
       try {
         return [null, await redis.call(String(name), ...args)];
       } catch (error) {
@@ -87,7 +87,7 @@ export async function sendAll(redis: Redis, commands: readonly Command[]): Promi
   );
 }
 
-interface Address {
+interface ServerAddress {
   readonly host: string;
   readonly port: number;
 }
@@ -95,7 +95,7 @@ interface Address {
 const DEFAULT_SENTINEL_PORT = 26_379;
 const DEFAULT_PORT = 6379;
 
-function addressOf(text: string, otherwise: number): Address {
+function addressOf(text: string, otherwise: number): ServerAddress {
   const { hostname, port } = new URL(`redis://${text}`);
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? otherwise : Number(port) };
 }
@@ -105,13 +105,13 @@ const loginOf = ({ username, password }: URL): { readonly username?: string; rea
   ...(password === '' ? {} : { password: decodeURIComponent(password) }),
 });
 
-const oneServer = (target: URL, sentinels: readonly Address[], options: Options): OneServer =>
+const oneServer = (target: URL, sentinels: readonly ServerAddress[], options: ConnectionOptions): OneServer =>
   sentinels.length === 0
     ? new OneServer(target.href, options)
     : new OneServer({ ...options, ...throughSentinels(target, sentinels, options) });
 
 /** Connections to all primaries; redirections keep the table of slots current. A command fails at once while its server is unavailable. */
-function throughNodes(target: URL, nodes: readonly Address[], options: Options): Cluster {
+function throughNodes(target: URL, nodes: readonly ServerAddress[], options: ConnectionOptions): Cluster {
   const { retryStrategy: again, enableOfflineQueue, tls = {}, ...each } = options;
   const secure = target.protocol === 'rediss:';
   const cluster = new Cluster([addressOf(target.host, DEFAULT_PORT), ...nodes], {
@@ -129,7 +129,7 @@ function throughNodes(target: URL, nodes: readonly Address[], options: Options):
   return cluster;
 }
 
-const throughSentinels = (target: URL, sentinels: readonly Address[], { tls = {} }: Secure) => ({
+const throughSentinels = (target: URL, sentinels: readonly ServerAddress[], { tls = {} }: Secure) => ({
   name: target.hostname,
   sentinels: [...sentinels],
   ...loginOf(target),

@@ -64,9 +64,9 @@ export function readConfig<S extends Settings>(
 /** Secrets, and URLs that may contain a password, can also be read from the file that `<NAME>_FILE` names. */
 const fromFile = ({ kind }: Setting<unknown>): boolean => kind === 'secret' || kind === 'url';
 
-type Found = { readonly name: string; readonly text: string } | { readonly problem: string };
+type FoundText = { readonly name: string; readonly text: string } | { readonly problem: string };
 
-function lookUp(names: readonly string[], setting: Setting<unknown>, environment: Environment): Found | undefined {
+function lookUp(names: readonly string[], setting: Setting<unknown>, environment: Environment): FoundText | undefined {
   for (const name of names) {
     const text = environment[name];
     if (isEmptySecret(setting, text)) return { problem: `${name} is empty; ${UNSET}` };

@@ -20,7 +20,7 @@ export interface HashCaller {
   readonly deadline: number;
 }
 
-interface Waiting extends HashCaller {
+interface WaitingHash extends HashCaller {
   readonly begin: () => void;
   readonly refuse: (why: 'busy' | 'expired') => void;
 }
@@ -38,7 +38,7 @@ export class HashQueue {
   readonly #parallel: number;
   readonly #now: () => number;
   /** In the order of arrival. */
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: WaitingHash[] = [];
   readonly #accounts = new Set<string>();
   /** The turn at which an address or an account was last served; it only grows. */
   readonly #served = new Map<string, number>();
@@ -105,8 +105,8 @@ export class HashQueue {
   }
 
   /** The caller served longest ago, by address and then by account; among equals the newest. */
-  #best(): Waiting | undefined {
-    let best: Waiting | undefined;
+  #best(): WaitingHash | undefined {
+    let best: WaitingHash | undefined;
     for (const waiting of this.#waiting) {
       if (this.#accounts.has(waiting.account)) continue;
       if (best === undefined || this.#order(waiting, best) <= 0) best = waiting;

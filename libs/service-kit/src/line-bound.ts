@@ -10,14 +10,14 @@ const WINDOW_MS = 60_000;
 const MAX_KINDS = 200;
 const OTHERS = 'lines of many kinds';
 
-interface Kind {
+interface LineKind {
   lines: number;
   leftOut: number;
 }
 
 export class LineBound {
   readonly #report: (level: string, kind: string, count: number) => void;
-  readonly #kinds = new Map<string, Kind & { readonly level: string; readonly name: string }>();
+  readonly #kinds = new Map<string, LineKind & { readonly level: string; readonly name: string }>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param report called at the end of each minute with the number of suppressed lines of a kind */
@@ -46,7 +46,7 @@ export class LineBound {
     for (const { level, name, leftOut } of kinds) if (leftOut > 0) this.#report(level, name, leftOut);
   }
 
-  #kindOf(level: string, name: string): Kind {
+  #kindOf(level: string, name: string): LineKind {
     const known = this.#kinds.get(`${level} ${name}`);
     if (known !== undefined) return known;
     if (name !== OTHERS && this.#kinds.size >= MAX_KINDS) return this.#kindOf(level, OTHERS);

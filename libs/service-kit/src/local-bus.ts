@@ -34,7 +34,7 @@ export interface LocalBus extends Bus {
   reconnect(): void;
 }
 
-interface Listener {
+interface LocalListener {
   readonly bus: ConnectedLocalBus;
   readonly pattern: readonly string[];
   readonly receive: (text: string, subject: string) => void;
@@ -48,7 +48,7 @@ interface Answerer {
 
 /** Replaces the NATS server: connects a set of buses. */
 export class LocalNetwork {
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new Set<LocalListener>();
   readonly #answerers = new Set<Answerer>();
   readonly #log: Log;
   #queue: (() => void)[] = [];
@@ -77,7 +77,7 @@ export class LocalNetwork {
     });
   }
 
-  listen(listener: Listener): () => void {
+  listen(listener: LocalListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

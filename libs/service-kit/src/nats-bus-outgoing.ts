@@ -5,7 +5,7 @@
  */
 import type { NatsConnection, PublishOptions } from '@nats-io/transport-node';
 
-interface Message {
+interface OutgoingMessage {
   readonly subject: string;
   readonly data: Uint8Array | string;
   readonly options: PublishOptions | undefined;
@@ -14,7 +14,7 @@ interface Message {
 
 export class Outgoing {
   readonly #connection: Pick<NatsConnection, 'publish'>;
-  #messages: Message[] = [];
+  #messages: OutgoingMessage[] = [];
 
   constructor(connection: Pick<NatsConnection, 'publish'>) {
     this.#connection = connection;

@@ -5,8 +5,8 @@ import { MAIN } from '@polyedge/contracts/journal';
 import type { Bus, Placements, Subscription } from './bus.ts';
 import { processSurroundings, type Surroundings } from './surroundings.ts';
 
-type Reply = ReplyOf<typeof accountsPlacements>;
-type Placed = Omit<Reply['placements'][number], 'tenant'>;
+type PlacementsReply = ReplyOf<typeof accountsPlacements>;
+type Placed = Omit<PlacementsReply['placements'][number], 'tenant'>;
 
 /** Never moved. */
 const IN_MAIN: Placed = { journal: MAIN, since: 0 };
@@ -100,7 +100,7 @@ export class KnownPlacements implements Placements {
     return this.#loading;
   }
 
-  #take({ version, placements }: Reply): void {
+  #take({ version, placements }: PlacementsReply): void {
     const before = this.#placed;
     const isFirst = this.#version === undefined;
     const placed: ReadonlyMap<string, Placed> = new Map(placements.map(({ tenant, ...each }) => [tenant, each]));

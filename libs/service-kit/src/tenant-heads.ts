@@ -4,9 +4,9 @@ import type { Check } from '@polyedge/contracts/schema';
 import type { Bus, Subscription } from './bus.ts';
 import { busOfTenant } from './journal-bus.ts';
 
-type Head = typeof graphHead.body extends Check<infer Body> ? Body : never;
+type GraphHead = typeof graphHead.body extends Check<infer Body> ? Body : never;
 
-export function subscribeToHeads(bus: Bus, tenant: string, handler: (head: Head) => void): Subscription {
+export function subscribeToHeads(bus: Bus, tenant: string, handler: (head: GraphHead) => void): Subscription {
   const subscribe = (): Subscription => busOfTenant(bus, tenant).subscribe(graphHead, graphHead.pattern({}), handler);
   let heads = subscribe();
   const moved = bus.placements?.onMoved((tenants) => {

@@ -169,10 +169,13 @@ export interface Session<In, Out> {
   parting?(): unknown;
 }
 
+/** A frame of a client, or what is wrong with it. */
+export type DecodedFrame<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
+
 /** What an edge implements: its codec and its sessions. */
 export interface Protocol<Raw, In, Out> {
   /** Never throws, whatever the bytes. */
-  decode(raw: Raw): { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
+  decode(raw: Raw): DecodedFrame<In>;
   encode(frame: Out): Raw;
   /** The frame that shows a change in a view, or undefined for none. Called once per change and group of equal views. */
   translate?(change: FullChange, view: View): Out | undefined;

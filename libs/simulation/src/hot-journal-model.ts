@@ -1,5 +1,5 @@
 /** An in-memory model of the hot journal in Redis and its scripts (`libs/journal/src/scripts`). */
-import type { Appended, Claimed, JournalEntry, LogPage, PartitionState, Refused } from '@polyedge/journal/hot-journal';
+import type { Appended, Claimed, JournalEntry, LogPage, LostClaim, PartitionState } from '@polyedge/journal/hot-journal';
 
 interface Meta {
   fence: number;
@@ -63,14 +63,14 @@ export class HotJournalModel {
     return 'appended';
   }
 
-  clear(partition: number, fence: number, generation: number): 'cleared' | Refused {
+  clear(partition: number, fence: number, generation: number): 'cleared' | LostClaim {
     const refused = this.#refuses(partition, fence);
     if (refused !== undefined) return refused;
     this.#logs.delete(keyOf(partition, generation));
     return 'cleared';
   }
 
-  fill(partition: number, fence: number, generation: number, after: number, changes: readonly Body[]): 'filled' | Refused {
+  fill(partition: number, fence: number, generation: number, after: number, changes: readonly Body[]): 'filled' | LostClaim {
     const refused = this.#refuses(partition, fence);
     if (refused !== undefined) return refused;
     const key = keyOf(partition, generation);
@@ -81,7 +81,7 @@ export class HotJournalModel {
     return 'filled';
   }
 
-  switchTo(partition: number, fence: number, state: PartitionState, since: number): 'switched' | Refused {
+  switchTo(partition: number, fence: number, state: PartitionState, since: number): 'switched' | LostClaim {
     const refused = this.#refuses(partition, fence);
     if (refused !== undefined) return refused;
     const { generation, last, head } = state;
@@ -121,7 +121,7 @@ export class HotJournalModel {
     return this.#partitions.get(partition) ?? NOTHING;
   }
 
-  #refuses(partition: number, fence: number): Refused | undefined {
+  #refuses(partition: number, fence: number): LostClaim | undefined {
     const meta = this.#meta(partition);
     if (meta.fence === fence) return undefined;
     return meta.fence > fence ? 'fenced' : 'forgot';

@@ -84,7 +84,7 @@ export interface FakeFaults {
   answer?: (subject: string, body: unknown) => Failure | 'silence' | undefined;
 }
 
-interface Listener {
+interface FakeListener {
   readonly bus: FakeBus;
   readonly pattern: readonly string[];
   readonly receive: (body: unknown, subject: string, bytes: number) => void;
@@ -92,14 +92,14 @@ interface Listener {
   ended: boolean;
 }
 
-type Answer = (body: unknown, subject: string) => Promise<Outcome<unknown>>;
+type FakeAnswer = (body: unknown, subject: string) => Promise<Outcome<unknown>>;
 
 /** Stands in for the server. One responder per channel and journal. */
 export class FakeNetwork {
   readonly clock: FakeClock;
   readonly faults: FakeFaults;
-  readonly listeners = new Set<Listener>();
-  readonly answers = new Map<string, Answer>();
+  readonly listeners = new Set<FakeListener>();
+  readonly answers = new Map<string, FakeAnswer>();
 
   constructor(clock: FakeClock, faults: FakeFaults = {}) {
     this.clock = clock;
@@ -114,7 +114,7 @@ export class FakeNetwork {
     return this.faults.latencyMs?.() ?? 1;
   }
 
-  answerOf(subject: string): Answer | undefined {
+  answerOf(subject: string): FakeAnswer | undefined {
     const words = subject.split('.');
     for (const [pattern, answer] of this.answers) if (matches(pattern.split('.'), words)) return answer;
     return undefined;
@@ -144,7 +144,7 @@ function matches(pattern: readonly string[], words: readonly string[]): boolean 
 export class FakeBus implements Bus {
   readonly #network: FakeNetwork;
   readonly #statusListeners = new Set<(status: BusStatus) => void>();
-  readonly #mine = new Set<Listener>();
+  readonly #mine = new Set<FakeListener>();
   #status: BusStatus = 'connected';
   /** Counts the connections: messages in transit on an older one are lost. */
   #connection = 1;
@@ -232,7 +232,7 @@ export class FakeBus implements Bus {
   ): Responder {
     const { answers } = this.#network;
     const pattern = inJournal(channel.pattern({}), journal);
-    const answer: Answer = async (body, subject) => {
+    const answer: FakeAnswer = async (body, subject) => {
       if (!channel.request.test(body)) return failed('invalid', channel.request.problem(body));
       const text = JSON.stringify(body);
       return handler(body, { subject, deadline: Number.POSITIVE_INFINITY, tenant: undefined, bytes: text.length, text });
@@ -266,7 +266,7 @@ export class FakeBus implements Bus {
     subject: string,
     handler: (body: Body, subject: string, bytes: number) => void,
   ): Subscription {
-    const listener: Listener = {
+    const listener: FakeListener = {
       bus: this,
       pattern: subject.split('.'),
       receive: (body, from, bytes) => {
@@ -313,7 +313,7 @@ export class FakeBus implements Bus {
   }
 
   /** A subscription is active once the server has it. */
-  #reach(listener: Listener): void {
+  #reach(listener: FakeListener): void {
     this.enqueue(() => {
       listener.effective = true;
     });

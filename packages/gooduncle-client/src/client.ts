@@ -1,6 +1,6 @@
 /** Drives the session with a real WebSocket, timers and promises. */
 
-import type { Effect, Input, Outcome, Question } from './effects.ts';
+import type { Effect, Input, Question, RequestOutcome } from './effects.ts';
 import { callSafely, Live } from './live.ts';
 import type { Row } from './order.ts';
 import { ClientSession } from './session.ts';
@@ -59,7 +59,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #ids = 0;
-  readonly #answers = new Map<number, (outcome: Outcome) => void>();
+  readonly #answers = new Map<number, (outcome: RequestOutcome) => void>();
   readonly #lives = new Map<number, Live<Row>>();
   /** Functions that return tokens, by login. */
   readonly #tokens = new Map<string, () => Promise<string | undefined>>();
@@ -220,7 +220,7 @@ export class GoodUncle<Topics extends object = AnyTopics> {
     kind: Question['kind'],
     request: object,
     { repeatable = true, ...more }: Partial<Pick<Question, 'repeatable' | 'login' | 'fresh'>> = {},
-  ): Promise<Outcome> {
+  ): Promise<RequestOutcome> {
     const type = kind === 'count' ? 'read' : kind;
     const text = this.#stringify({ type, ...request });
     this.#ids += 1;
@@ -316,11 +316,11 @@ export class GoodUncle<Topics extends object = AnyTopics> {
   }
 }
 
-const versionOf = ({ response }: Extract<Outcome, { ok: true }>): number => response.version ?? 0;
+const versionOf = ({ response }: Extract<RequestOutcome, { ok: true }>): number => response.version ?? 0;
 
-const rolesOf = (outcome: Outcome): Result<Roles> => (outcome.ok ? { ok: true, roles: outcome.roles } : outcome);
+const rolesOf = (outcome: RequestOutcome): Result<Roles> => (outcome.ok ? { ok: true, roles: outcome.roles } : outcome);
 
-function changed(outcome: Outcome): Result<Changed> {
+function changed(outcome: RequestOutcome): Result<Changed> {
   if (!outcome.ok) return outcome;
   const { count, ids } = outcome.response.payload;
   return { ok: true, count, ids, version: versionOf(outcome) };

@@ -1,13 +1,13 @@
 /** The inputs and effects of a session. Effects are carried out in order. */
 import type { Row } from './order.ts';
-import type { Kind } from './outbox.ts';
+import type { RequestKind } from './outbox.ts';
 import type { SubscriptionRequest } from './subscriptions.ts';
 import type { Failure, Status, Update } from './types.ts';
 import type { Response } from './wire.ts';
 
 /** A request of the user. */
 export interface Question {
-  readonly kind: Exclude<Kind, 'login' | 'subscribe' | 'unsubscribe'>;
+  readonly kind: Exclude<RequestKind, 'login' | 'subscribe' | 'unsubscribe'>;
   /** JSON text of the request, an object with at least its `type`. */
   readonly text: string;
   /** Whether repeating it is harmless. */
@@ -33,7 +33,7 @@ export type Input =
   | { readonly kind: 'close' };
 
 /** The last answer to a request with all its rows, or a failure. */
-export type Outcome =
+export type RequestOutcome =
   | { readonly ok: true; readonly response: Response; readonly rows: readonly Row[]; readonly roles: readonly string[] }
   | Failure;
 
@@ -44,7 +44,7 @@ export type Effect =
   | { readonly do: 'disconnect' }
   /** Requests the text of an upgrade. */
   | { readonly do: 'credentials'; readonly ref: string; readonly login: string }
-  | { readonly do: 'answer'; readonly id: number; readonly outcome: Outcome }
+  | { readonly do: 'answer'; readonly id: number; readonly outcome: RequestOutcome }
   | { readonly do: 'update'; readonly id: number; readonly update: Update<Row> }
   | { readonly do: 'status'; readonly status: Status };
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Item, type Kind, Outbox } from './outbox.ts';
+import { Outbox, type QueuedRequest, type RequestKind } from './outbox.ts';
 
 test('a connection that ends gives up what was sent, and of what was not only the kinds that end with it', () => {
   const outbox = new Outbox();
-  const add = (ref: string, kind: Kind, order: number, notBefore = 0): void => {
-    const item: Item = {
+  const add = (ref: string, kind: RequestKind, order: number, notBefore = 0): void => {
+    const item: QueuedRequest = {
       ...{ kind, id: 0, order, ref, text: '{}', deadline: Number.POSITIVE_INFINITY, repeatable: true, notBefore, failures: 0 },
       ...{ uncertain: false, sentAs: undefined, sentAt: 0, rows: [], refused: undefined },
     };

@@ -3,10 +3,20 @@ import type { Row } from './order.ts';
 import type { Failure } from './types.ts';
 
 /** `login`: an upgrade that is repeated after a reconnection. */
-export type Kind = 'login' | 'upgrade' | 'downgrade' | 'create' | 'read' | 'count' | 'update' | 'delete' | 'subscribe' | 'unsubscribe';
+export type RequestKind =
+  | 'login'
+  | 'upgrade'
+  | 'downgrade'
+  | 'create'
+  | 'read'
+  | 'count'
+  | 'update'
+  | 'delete'
+  | 'subscribe'
+  | 'unsubscribe';
 
-export interface Item {
-  readonly kind: Kind;
+export interface QueuedRequest {
+  readonly kind: RequestKind;
   /** The caller's id of it. */
   readonly id: number;
   readonly order: number;
@@ -40,13 +50,13 @@ const PAUSE_MS = 1100;
 const LONGEST_PAUSE_MS = 10_000;
 
 /** These change roles, so later requests wait for their answer. */
-const isBarrier = ({ kind }: Item): boolean => kind === 'login' || kind === 'upgrade' || kind === 'downgrade';
+const isBarrier = ({ kind }: QueuedRequest): boolean => kind === 'login' || kind === 'upgrade' || kind === 'downgrade';
 
-export const wasWrite = ({ kind }: Item): boolean => kind === 'create' || kind === 'update' || kind === 'delete';
+export const wasWrite = ({ kind }: QueuedRequest): boolean => kind === 'create' || kind === 'update' || kind === 'delete';
 
 export class Outbox {
-  #waiting: Item[] = [];
-  readonly #sent = new Map<string, Item>();
+  #waiting: QueuedRequest[] = [];
+  readonly #sent = new Map<string, QueuedRequest>();
   #pauseUntil = 0;
   #pauses = 0;
 
@@ -54,14 +64,14 @@ export class Outbox {
     return this.#waiting.length >= MAX_WAITING;
   }
 
-  add(item: Item): void {
+  add(item: QueuedRequest): void {
     let at = this.#waiting.length;
     while (at > 0 && (this.#waiting[at - 1]?.order ?? 0) > item.order) at -= 1;
     this.#waiting.splice(at, 0, item);
   }
 
   /** Takes the next request that may be sent now. */
-  next(at: number): Item | undefined {
+  next(at: number): QueuedRequest | undefined {
     if (!this.#open || at < this.#pauseUntil) return undefined;
     for (const [index, item] of this.#waiting.entries()) {
       if (item.notBefore <= at) {
@@ -78,11 +88,11 @@ export class Outbox {
     return this.#sent.size < MAX_UNANSWERED && ![...this.#sent.values()].some(isBarrier);
   }
 
-  sent(ref: string): Item | undefined {
+  sent(ref: string): QueuedRequest | undefined {
     return this.#sent.get(ref);
   }
 
-  waiting(ref: string): Item | undefined {
+  waiting(ref: string): QueuedRequest | undefined {
     return this.#waiting.find((item) => item.ref === ref);
   }
 
@@ -100,7 +110,7 @@ export class Outbox {
   }
 
   /** Moves it back to the waiting requests. */
-  again(item: Item): void {
+  again(item: QueuedRequest): void {
     this.#sent.delete(item.ref);
     item.rows = [];
     this.add(item);
@@ -119,7 +129,7 @@ export class Outbox {
   }
 
   /** The connection has ended: takes all sent requests, and unsent ones of these kinds. */
-  lost(kinds: readonly Kind[]): readonly Item[] {
+  lost(kinds: readonly RequestKind[]): readonly QueuedRequest[] {
     const lost = [...this.#sent.values(), ...this.#waiting.filter(({ kind }) => kinds.includes(kind))];
     this.#sent.clear();
     this.#waiting = this.#waiting.filter(({ kind }) => !kinds.includes(kind));
@@ -128,8 +138,8 @@ export class Outbox {
   }
 
   /** Takes the requests that have timed out. */
-  expired(at: number): readonly { readonly item: Item; readonly wasSent: boolean }[] {
-    const over = ({ deadline }: Item): boolean => deadline <= at;
+  expired(at: number): readonly { readonly item: QueuedRequest; readonly wasSent: boolean }[] {
+    const over = ({ deadline }: QueuedRequest): boolean => deadline <= at;
     const found = this.#waiting.filter(over).map((item) => ({ item, wasSent: false }));
     if (found.length > 0) this.#waiting = this.#waiting.filter((item) => !over(item));
     for (const item of [...this.#sent.values()].filter(over)) {

@@ -2,9 +2,9 @@
  * The client's protocol session, across connections (Good Uncle Websocket API). `handle(input, at)` returns effects: no clock, sockets or
  * timers here. Its driver calls it with every input, and with `tick` at `dueAt` at the latest.
  */
-import type { Effect, Input, Outcome, Question, Settings } from './effects.ts';
+import type { Effect, Input, Question, RequestOutcome, Settings } from './effects.ts';
 import { failure, failureOf, tooLarge } from './failure.ts';
-import { type Item, type Kind, Outbox, wasWrite } from './outbox.ts';
+import { Outbox, type QueuedRequest, type RequestKind, wasWrite } from './outbox.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { ConnectionState, Failure, Status } from './types.ts';
 import { type Answer, BEAT, decode, isTooLarge, meaningOf, type Response } from './wire.ts';
@@ -260,10 +260,10 @@ export class ClientSession {
   }
 
   #queue(
-    kind: Kind,
+    kind: RequestKind,
     id: number,
     text: string,
-    more: Pick<Item, 'order' | 'ref'> & Partial<Pick<Item, 'repeatable' | 'deadline' | 'notBefore'>>,
+    more: Pick<QueuedRequest, 'order' | 'ref'> & Partial<Pick<QueuedRequest, 'repeatable' | 'deadline' | 'notBefore'>>,
   ): void {
     this.#outbox.add({
       ...{ kind, id, text, repeatable: true, deadline: NEVER, notBefore: 0, failures: 0, uncertain: false },
@@ -278,7 +278,7 @@ export class ClientSession {
     this.#queue('unsubscribe', 0, `{"type":"unsubscribe","subscription":"${name}","ref":"${ref}"}`, { order: this.#count, ref });
   }
 
-  #sendItem(item: Item): void {
+  #sendItem(item: QueuedRequest): void {
     const as = [...this.#logins.keys()].join(' ');
     // The server recognises a repeated create by its account, and not for ever.
     if (item.uncertain && item.kind === 'create' && (item.sentAs !== as || this.#at - item.sentAt > ONCE_MS)) {
@@ -291,7 +291,7 @@ export class ClientSession {
     this.#send(item.text);
   }
 
-  #lostItem(item: Item): void {
+  #lostItem(item: QueuedRequest): void {
     switch (item.kind) {
       case 'login':
         this.#upgrading.delete(item.ref);
@@ -307,14 +307,14 @@ export class ClientSession {
     }
   }
 
-  #expired(item: Item, wasSent: boolean): void {
+  #expired(item: QueuedRequest, wasSent: boolean): void {
     // Everything else waits for it, perhaps for a token that never comes.
     if (item.kind === 'login') this.#lost(undefined, 'the login was not answered in time');
     const unknown = item.uncertain || (wasSent && wasWrite(item));
     this.#settle(item, unknown ? failure('unknown') : (item.refused ?? failure('unreachable')));
   }
 
-  #settle(item: Item, outcome: Outcome): void {
+  #settle(item: QueuedRequest, outcome: RequestOutcome): void {
     this.#upgrading.delete(item.ref);
     if (item.kind !== 'login' && item.kind !== 'subscribe' && item.kind !== 'unsubscribe')
       this.#effects.push({ do: 'answer', id: item.id, outcome });
@@ -335,7 +335,7 @@ export class ClientSession {
     else this.#refused(item, response);
   }
 
-  #ok(item: Item, response: Response): void {
+  #ok(item: QueuedRequest, response: Response): void {
     if (item.kind === 'read') item.rows.push(response.payload);
     if (response.last !== true) return;
     this.#outbox.remove(item.ref);
@@ -350,7 +350,7 @@ export class ClientSession {
     this.#settle(item, { ok: true, response, rows: Object.freeze(item.rows), roles: this.#roles });
   }
 
-  #refused(item: Item, response: Response): void {
+  #refused(item: QueuedRequest, response: Response): void {
     const why = failureOf(response);
     item.refused = why;
     // It may also mean too many wrong passwords, and requests after an upgrade must not wait for that.
@@ -381,7 +381,7 @@ export class ClientSession {
   }
 
   /** One that was accepted before is not retried. */
-  #refuseLogin(item: Item, why: Failure): void {
+  #refuseLogin(item: QueuedRequest, why: Failure): void {
     if (item.kind === 'login') {
       const login = this.#upgrading.get(item.ref)?.login;
       if (login !== undefined) this.#logins.delete(login);

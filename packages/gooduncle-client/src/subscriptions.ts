@@ -32,7 +32,7 @@ export interface Host {
   reconnect(why: string): void;
 }
 
-interface Subscription {
+interface ClientSubscription {
   readonly id: number;
   readonly order: number;
   readonly wanted: SubscriptionRequest;
@@ -62,8 +62,8 @@ const NO_ROWS: readonly Row[] = Object.freeze([]);
 
 export class Subscriptions {
   readonly #host: Host;
-  readonly #byId = new Map<number, Subscription>();
-  readonly #byName = new Map<string, Subscription>();
+  readonly #byId = new Map<number, ClientSubscription>();
+  readonly #byName = new Map<string, ClientSubscription>();
   readonly #presented = new WeakMap<Row, Row>();
   #names = 0;
   /** Number of ids from earlier sessions. */
@@ -74,7 +74,7 @@ export class Subscriptions {
   }
 
   add(id: number, order: number, wanted: SubscriptionRequest): void {
-    const subscription: Subscription = {
+    const subscription: ClientSubscription = {
       ...{
         id,
         order,
@@ -137,7 +137,7 @@ export class Subscriptions {
   }
 
   /** @returns whether the event fits */
-  #apply(subscription: Subscription, response: Response, at: number): boolean {
+  #apply(subscription: ClientSubscription, response: Response, at: number): boolean {
     const { event, payload, position, synced, version, since } = response;
     // It resumes: only missed events are sent, and the rows are kept.
     if (response.seq === 0 && event !== 'original match' && response.count !== 0) subscription.loading = subscription.shown;
@@ -165,7 +165,7 @@ export class Subscriptions {
     return true;
   }
 
-  #ended(subscription: Subscription, response: Response, at: number): void {
+  #ended(subscription: ClientSubscription, response: Response, at: number): void {
     const why = failureOf(response);
     if (response.code === 'slow down') {
       this.#host.slowDown();
@@ -180,14 +180,14 @@ export class Subscriptions {
     }
   }
 
-  #again(subscription: Subscription, why: Failure, at: number): void {
+  #again(subscription: ClientSubscription, why: Failure, at: number): void {
     if (subscription.state === 'synced' && at - subscription.syncedAt > HEALTHY_MS) subscription.failures = 0;
     const notBefore = at + this.#host.backOffMs(subscription.failures);
     subscription.failures += 1;
     this.#restart(subscription, notBefore, why);
   }
 
-  #restart(subscription: Subscription, notBefore: number, why: Failure | undefined): void {
+  #restart(subscription: ClientSubscription, notBefore: number, why: Failure | undefined): void {
     this.#byName.delete(subscription.name);
     const wasSynced = subscription.state === 'synced';
     if (wasSynced) subscription.state = 'stale';
@@ -195,7 +195,7 @@ export class Subscriptions {
     if (wasSynced || why !== undefined) this.#notify(subscription, undefined, why);
   }
 
-  #begin(subscription: Subscription, notBefore: number): void {
+  #begin(subscription: ClientSubscription, notBefore: number): void {
     this.#names += 1;
     subscription.name = `s${this.#names}`;
     subscription.seq = 0;
@@ -205,16 +205,16 @@ export class Subscriptions {
     this.#host.subscribe({ id, order, name, text: `${wanted.text.slice(0, -1)},"since":"${since}"}`, notBefore });
   }
 
-  #forget(subscription: Subscription): void {
+  #forget(subscription: ClientSubscription): void {
     this.#byId.delete(subscription.id);
     this.#byName.delete(subscription.name);
   }
 
-  #notify({ id, rows, state, version }: Subscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
+  #notify({ id, rows, state, version }: ClientSubscription, change: RowChange<Row> | 'reset' | undefined, why?: Failure): void {
     this.#host.notify(id, { rows, state, version, change, failure: why });
   }
 
-  #present(subscription: Subscription): void {
+  #present(subscription: ClientSubscription): void {
     const { shown, wanted } = subscription;
     subscription.rows = Object.freeze((shown?.rows ?? []).map((row) => this.#shownAs(row, wanted)));
   }

@@ -1,6 +1,6 @@
 /** A session with a clock, a network and a server of the test's own making. */
 import assert from 'node:assert/strict';
-import type { Effect, Input, Outcome, Question } from '../src/effects.ts';
+import type { Effect, Input, Question, RequestOutcome } from '../src/effects.ts';
 import type { Row } from '../src/order.ts';
 import { ClientSession } from '../src/session.ts';
 import type { Status, Update } from '../src/types.ts';
@@ -10,7 +10,7 @@ type Sent = Readonly<Record<string, unknown>> & { readonly type: string; readonl
 export class Conversation {
   at = 1000;
   readonly statuses: Status[] = [];
-  readonly outcomes = new Map<number, Outcome>();
+  readonly outcomes = new Map<number, RequestOutcome>();
   readonly updates: Update<Row>[] = [];
   /** Logins that wait for a token. */
   readonly wanted: string[] = [];

@@ -16,7 +16,7 @@ interface Summary {
   readonly name?: string;
 }
 
-interface Opened {
+interface OpenedElement {
   readonly element: {
     readonly id: string;
     readonly kind: 'vertex' | 'edge';
@@ -117,7 +117,7 @@ function Search({ text, type, hidden }: { readonly text: string; readonly type: 
 }
 
 function Element({ id }: { readonly id: string }) {
-  const { answer, reload } = useAnswer<Opened>(`/api/element?id=${encodeURIComponent(id)}`);
+  const { answer, reload } = useAnswer<OpenedElement>(`/api/element?id=${encodeURIComponent(id)}`);
   if (answer === undefined) return <Empty>Loading …</Empty>;
   if (!answer.ok) return <Problem message={answer.message} />;
   const { element, edges, edgeCount, neighbours, history, more } = answer.value;
@@ -176,7 +176,7 @@ function Element({ id }: { readonly id: string }) {
   );
 }
 
-function Attributes({ element, onSaved }: { readonly element: Opened['element']; onSaved(): void }) {
+function Attributes({ element, onSaved }: { readonly element: OpenedElement['element']; onSaved(): void }) {
   const [text, setText] = useState<string>();
   const [problem, setProblem] = useState<string>();
   if (text === undefined) {

@@ -5,7 +5,7 @@ import { clock, millis, moment } from './format.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag } from './parts.tsx';
 import { callSaga, subscribeToSaga } from './saga.ts';
 
-export type Kind = 'scripts' | 'jobs';
+export type RunnableType = 'scripts' | 'jobs';
 
 export interface Runnable {
   readonly _id: string;
@@ -46,7 +46,7 @@ const LEVELS: Readonly<Record<string, 'bad' | 'warn' | 'plain'>> = { error: 'bad
 
 interface EditorProps {
   readonly saga: string;
-  readonly kind: Kind;
+  readonly kind: RunnableType;
   readonly id: string;
   onGone(): void;
 }
@@ -178,7 +178,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
 }
 
 interface FormProps {
-  readonly kind: Kind;
+  readonly kind: RunnableType;
   readonly runnable: Runnable;
   onSave(body: object): Promise<boolean>;
 }

@@ -3,11 +3,11 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Answer } from './call.ts';
 import { Empty, following, Panel, Problem, Table, Tag } from './parts.tsx';
 import { go, useAddress } from './route.ts';
-import { type Kind, type Runnable, RunnableEditor } from './runnable.tsx';
+import { type Runnable, RunnableEditor, type RunnableType } from './runnable.tsx';
 import { callSaga } from './saga.ts';
 
 const MAX_SHOWN = 200;
-const KINDS: readonly Kind[] = ['scripts', 'jobs'];
+const KINDS: readonly RunnableType[] = ['scripts', 'jobs'];
 const FRESH = {
   scripts: {
     name: 'new script',
@@ -19,7 +19,7 @@ const FRESH = {
   jobs: { name: 'new job', body: "console.log('ran');", schedule: '0 * * * *', enabled: false, logging: true },
 } as const;
 
-const addressOf = (kind: Kind, id: string) => `/runnables?${new URLSearchParams({ kind, id })}`;
+const addressOf = (kind: RunnableType, id: string) => `/runnables?${new URLSearchParams({ kind, id })}`;
 
 export function Runnables({ saga }: { readonly saga: string | undefined }) {
   const { query } = useAddress();
@@ -41,7 +41,7 @@ export function Runnables({ saga }: { readonly saga: string | undefined }) {
   );
 }
 
-function List({ saga, kind }: { readonly saga: string; readonly kind: Kind }) {
+function List({ saga, kind }: { readonly saga: string; readonly kind: RunnableType }) {
   const [answer, setAnswer] = useState<Answer<readonly Runnable[]>>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {

@@ -11,13 +11,13 @@ import { Archive, Upload, type UploadedTo, type Version } from './space-forms.ts
 const EVERY_MS = 5000;
 
 /** The form that is open. */
-type Opened =
+type OpenForm =
   | { readonly form: 'upload'; readonly service: UploadedTo | undefined }
   | { readonly form: 'archive'; readonly archived: Version }
   | { readonly form: 'contract'; readonly contract: EditedContract | undefined };
 
 /** A call that needs nothing else but, mostly, a confirmation. */
-interface Action {
+interface SpaceAction {
   readonly name: string;
   readonly question?: string;
   readonly said: string;
@@ -27,15 +27,15 @@ interface Action {
 
 /** What the rows can do; undefined where the page does not reach space-edge. */
 interface Doing {
-  open(opened: Opened): void;
-  ask(action: Action): void;
+  open(opened: OpenForm): void;
+  ask(action: SpaceAction): void;
 }
 
 /** @param props.space where browsers reach space-edge; without it everything is shown and nothing can be changed */
 export function Space({ space }: { readonly space: string | undefined }) {
   const [text, setText] = useState('');
-  const [opened, setOpened] = useState<Opened>();
-  const [asked, setAsked] = useState<Action>();
+  const [opened, setOpened] = useState<OpenForm>();
+  const [asked, setAsked] = useState<SpaceAction>();
   const [said, setSaid] = useState<string>();
   const [problem, setProblem] = useState<string>();
   const { answer, reload } = useAnswer<SpaceView>(`/api/space?${new URLSearchParams({ text })}`, EVERY_MS);
@@ -46,7 +46,7 @@ export function Space({ space }: { readonly space: string | undefined }) {
     setSaid(sentence);
     reload();
   };
-  const carryOut = async (action: Action) => {
+  const carryOut = async (action: SpaceAction) => {
     setAsked(undefined);
     if (space === undefined) return;
     const outcome = await callSpace(space, action.method, action.path, action.method === 'PUT' ? {} : undefined);

@@ -155,7 +155,7 @@ export function Tail() {
               </thead>
               <tbody>
                 {(isLong ? rows : rows.slice(0, SHOWN)).map((row) => (
-                  <Row key={row.seq} row={row} isChosen={opened?.seq === row.seq} onOpen={setOpened} />
+                  <TableRow key={row.seq} row={row} isChosen={opened?.seq === row.seq} onOpen={setOpened} />
                 ))}
               </tbody>
             </Table>
@@ -179,7 +179,7 @@ interface RowProps {
 }
 
 /** A row does not change, so it is rendered again only when it is chosen or no longer is. */
-class Row extends Component<RowProps> {
+class TableRow extends Component<RowProps> {
   override shouldComponentUpdate({ isChosen }: RowProps): boolean {
     return isChosen !== this.props.isChosen;
   }

@@ -12,7 +12,7 @@ export interface JournalPlace {
   readonly databaseAdminUrl: string | undefined;
 }
 
-interface Named {
+interface JournalUrls {
   readonly databaseUrl: string;
   readonly databaseAdminUrl: string | undefined;
   readonly journals: string | undefined;
@@ -20,7 +20,7 @@ interface Named {
 }
 
 /** Every configured journal, `main` first. Throws `CannotStart` with the mistake in the settings. */
-export function journalsOf({ databaseUrl, databaseAdminUrl, journals, adminJournals }: Named): readonly JournalPlace[] {
+export function journalsOf({ databaseUrl, databaseAdminUrl, journals, adminJournals }: JournalUrls): readonly JournalPlace[] {
   const owners = journalUrls('POLYEDGE_ADMIN_JOURNALS', adminJournals, POSTGRES);
   const named = journalUrls('POLYEDGE_JOURNALS', journals, POSTGRES);
   const stray = [...owners.keys()].find((name) => !named.has(name));

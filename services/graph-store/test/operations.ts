@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
-import { type Outcome, TestStore } from '../src/testing/test-store.ts';
+import { type TestOutcome, TestStore } from '../src/testing/test-store.ts';
 
 type Update = Extract<Operation, { op: 'update' }>;
 type Create = Extract<Operation, { op: 'create' }>;
@@ -31,12 +31,12 @@ export function storeWith(...operations: readonly Operation[]): TestStore {
   return store;
 }
 
-export function succeeds(outcome: Outcome | undefined): Extract<Outcome, { ok: true }> {
+export function succeeds(outcome: TestOutcome | undefined): Extract<TestOutcome, { ok: true }> {
   assert.ok(outcome?.ok, JSON.stringify(outcome));
   return outcome;
 }
 
-export function fails(outcome: Outcome | undefined, code: string, operation = 0): void {
+export function fails(outcome: TestOutcome | undefined, code: string, operation = 0): void {
   assert.ok(outcome !== undefined && !outcome.ok, JSON.stringify(outcome));
   assert.equal(outcome.failure.code, code, JSON.stringify(outcome));
   assert.equal(outcome.operation, operation);

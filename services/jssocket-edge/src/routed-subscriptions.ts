@@ -8,7 +8,7 @@ import { jssocketAsked, jssocketNotifiedGroup, jssocketTold } from '@polyedge/co
 import type { EventChannel, SignalChannel } from '@polyedge/contracts/channel';
 import type { Publications, Subscription, Subscriptions } from '@polyedge/service-kit/bus';
 
-type Handler = (body: unknown, subject: string, bytes: number, traceparent?: string) => void;
+type RoutedHandler = (body: unknown, subject: string, bytes: number, traceparent?: string) => void;
 
 export interface RoutedOptions {
   readonly bus: Publications & Subscriptions;
@@ -24,8 +24,8 @@ export class RoutedSubscriptions implements Subscriptions {
   readonly #tenant: string;
   readonly #coresChanged: () => void;
   /** The handler of a connection, by its subject. */
-  readonly #connections = new Map<string, Handler>();
-  readonly #groups = new Map<string, Set<Handler>>();
+  readonly #connections = new Map<string, RoutedHandler>();
+  readonly #groups = new Map<string, Set<RoutedHandler>>();
   readonly #subscriptions: readonly Subscription[];
   /** Subjects of cores, in the order they registered, with their connection ids. */
   readonly #cores = new Map<string, string>();
@@ -79,14 +79,14 @@ export class RoutedSubscriptions implements Subscriptions {
   ): Subscription {
     const { address } = channel;
     // A subject belongs to one channel, and this handler takes its bodies. The type is erased because the map holds handlers of several channels.
-    const erased = handler as Handler;
+    const erased = handler as RoutedHandler;
     if (address === jssocketTold.address) return this.#connect(subject, erased);
     if (address === jssocketAsked.address) return this.#register(subject, erased);
     if (address === jssocketNotifiedGroup.address) return this.#join(subject, erased);
     return this.#bus.subscribe(channel, subject, handler);
   }
 
-  #connect(subject: string, handler: Handler): Subscription {
+  #connect(subject: string, handler: RoutedHandler): Subscription {
     this.#connections.set(subject, handler);
     return {
       unsubscribe: () => {
@@ -95,7 +95,7 @@ export class RoutedSubscriptions implements Subscriptions {
     };
   }
 
-  #register(subject: string, handler: Handler): Subscription {
+  #register(subject: string, handler: RoutedHandler): Subscription {
     const connected = this.#connect(subject, handler);
     this.#cores.set(subject, subject.slice(subject.lastIndexOf('.') + 1));
     this.#coresChanged();
@@ -107,8 +107,8 @@ export class RoutedSubscriptions implements Subscriptions {
     };
   }
 
-  #join(subject: string, handler: Handler): Subscription {
-    const handlers = this.#groups.get(subject) ?? new Set<Handler>();
+  #join(subject: string, handler: RoutedHandler): Subscription {
+    const handlers = this.#groups.get(subject) ?? new Set<RoutedHandler>();
     this.#groups.set(subject, handlers);
     handlers.add(handler);
     return {

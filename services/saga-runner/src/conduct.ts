@@ -12,7 +12,7 @@ export interface Conduct {
   readonly suspendedUntil: number;
 }
 
-interface Kept {
+interface RunHistory {
   proven: boolean;
   /** Average of its recent runs: one slow run on a busy machine is not significant. */
   cpuMs: number;
@@ -21,7 +21,7 @@ interface Kept {
   suspendedUntil: number;
 }
 
-const UNKNOWN: Kept = { proven: false, cpuMs: 0, memoryBytes: 0, breaches: 0, suspendedUntil: 0 };
+const UNKNOWN: RunHistory = { proven: false, cpuMs: 0, memoryBytes: 0, breaches: 0, suspendedUntil: 0 };
 
 const MAX_KEPT = 10_000;
 /** Maximum for sharing a process. */
@@ -32,14 +32,14 @@ const FIRST_SUSPENSION_MS = 10_000;
 const LONGEST_SUSPENSION_MS = 300_000;
 
 export class Conducts {
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, RunHistory>();
 
   of(key: string): Conduct {
     const { proven, suspendedUntil, breaches, memoryBytes } = this.#kept.get(key) ?? UNKNOWN;
     return { alone: !proven, suspect: breaches > 0, memoryBytes, suspendedUntil };
   }
 
-  ended(key: string, how: Pick<Kept, 'cpuMs' | 'memoryBytes'> & { readonly broke: boolean }, now: number): void {
+  ended(key: string, how: Pick<RunHistory, 'cpuMs' | 'memoryBytes'> & { readonly broke: boolean }, now: number): void {
     const kept = this.#kept.get(key) ?? { ...UNKNOWN, cpuMs: how.cpuMs };
     this.#kept.delete(key);
     this.#kept.set(key, kept);

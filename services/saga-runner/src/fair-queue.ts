@@ -14,7 +14,7 @@ export interface QueueLimits {
   readonly perRunnable: number;
 }
 
-class Waiting<Run> {
+class WaitingRuns<Run> {
   readonly ready: Run[] = [];
   /** Runs that wait for another one with the same key. */
   readonly behind = new Map<string, Run[]>();
@@ -23,7 +23,7 @@ class Waiting<Run> {
 }
 
 class Tenant<Run> {
-  readonly runnables = new Map<string, Waiting<Run>>();
+  readonly runnables = new Map<string, WaitingRuns<Run>>();
   /** The order of turns: the first that may run is next. */
   turns: string[] = [];
   running = 0;
@@ -153,10 +153,10 @@ export class FairQueue<Run extends Queued> {
     return tenant;
   }
 
-  #runnableOf(tenant: Tenant<Run>, { runnable: name }: Queued): Waiting<Run> {
+  #runnableOf(tenant: Tenant<Run>, { runnable: name }: Queued): WaitingRuns<Run> {
     let own = tenant.runnables.get(name);
     if (own === undefined) {
-      own = new Waiting();
+      own = new WaitingRuns();
       tenant.runnables.set(name, own);
       tenant.turns.push(name);
     }

@@ -1,13 +1,11 @@
 /** A script or job, ready to run. */
-import type { RunnableCall } from '@polyedge/contracts/bus/runnables';
+import type { RunnableType } from '@polyedge/contracts/bus/runnables';
 import type { Element } from '@polyedge/contracts/element';
 import type { Creator } from '@polyedge/saga/elements';
 import { TYPES, textOr } from '@polyedge/saga/elements';
 
-export type Plural = RunnableCall['runnableType'];
-
 export interface Runnable {
-  readonly plural: Plural;
+  readonly plural: RunnableType;
   readonly tenant: string;
   readonly id: string;
   readonly name: string;

@@ -8,6 +8,7 @@ import { type Static, T } from '../schema.ts';
 
 const Id = T.String({ minLength: 1, maxLength: 256 });
 const RunnableType = T.Union([T.Literal('scripts'), T.Literal('jobs')]);
+export type RunnableType = Static<typeof RunnableType>;
 
 /** One execution that has ended. Times in milliseconds since 1970. (Saga protocol, Runnable authoring: performance, errors, context.) */
 export const RunnableCall = T.Object({

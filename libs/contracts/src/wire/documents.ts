@@ -3,7 +3,7 @@ import { T, type TSchema } from '../schema.ts';
 import { EventsMessage, GraphRequest, GraphResponse, HiroError } from './hiro.ts';
 import { PricingEvent } from './space.ts';
 
-interface Message {
+interface MessageDocument {
   readonly summary: string;
   readonly payload: TSchema;
 }
@@ -12,8 +12,8 @@ interface Socket {
   readonly address: string;
   readonly summary: string;
   /** By name. */
-  readonly fromClient: Readonly<Record<string, Message>>;
-  readonly toClient: Readonly<Record<string, Message>>;
+  readonly fromClient: Readonly<Record<string, MessageDocument>>;
+  readonly toClient: Readonly<Record<string, MessageDocument>>;
 }
 
 interface Protocol {

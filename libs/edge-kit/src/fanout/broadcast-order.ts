@@ -43,7 +43,7 @@ export interface FrameSink<P extends Packet> {
   deliver(packet: P, change: FullChange, tag: Tag): void;
 }
 
-interface Kept<P> {
+interface KeptPacket<P> {
   readonly packet: P;
   readonly change: FullChange;
   readonly shape: string;
@@ -59,7 +59,7 @@ export class BroadcastOrder<P extends Packet> {
   #tag: SharedTag | undefined;
   #further: Map<string, SharedTag> | undefined;
   /** Held-back frames, in the order of seq. */
-  #kept: Kept<P>[] = [];
+  #kept: KeptPacket<P>[] = [];
   #keptBytes = 0;
 
   constructor(sink: FrameSink<P>) {

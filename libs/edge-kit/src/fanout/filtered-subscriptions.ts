@@ -28,7 +28,7 @@ interface FilteredSubscription {
 }
 
 /** All subscriptions of one interest, on one watch. */
-interface Room {
+interface FilteredRoom {
   readonly name: string;
   readonly index: FilterIndex<FilteredSubscription>;
   readonly members: Set<FilteredSubscription>;
@@ -40,7 +40,7 @@ interface Room {
 export class FilteredSubscriptions {
   readonly #feed: Feed;
   readonly #cache: Pick<ChangeCache<Packet>, 'before'>;
-  readonly #rooms = new Map<string, Room>();
+  readonly #rooms = new Map<string, FilteredRoom>();
   #joined = 0;
 
   constructor(feed: Feed, cache: Pick<ChangeCache<Packet>, 'before'>) {
@@ -74,11 +74,11 @@ export class FilteredSubscriptions {
     return { close: () => this.#leave(room, member) };
   }
 
-  #room(interest: Interest): Room {
+  #room(interest: Interest): FilteredRoom {
     const name = interestName(interest);
     const known = this.#rooms.get(name);
     if (known !== undefined) return known;
-    const room: Room = { name, index: new FilterIndex(), members: new Set(), watch: undefined, position: undefined };
+    const room: FilteredRoom = { name, index: new FilterIndex(), members: new Set(), watch: undefined, position: undefined };
     this.#rooms.set(name, room);
     room.watch = this.#feed.watch(interest, {
       live: (seq, epoch) => {
@@ -102,7 +102,7 @@ export class FilteredSubscriptions {
     return room;
   }
 
-  #leave(room: Room, member: FilteredSubscription): void {
+  #leave(room: FilteredRoom, member: FilteredSubscription): void {
     if (!member.open) return;
     member.open = false;
     room.members.delete(member);
@@ -113,7 +113,7 @@ export class FilteredSubscriptions {
   }
 }
 
-function deliver(room: Room, change: FullChange, before: Element | undefined): void {
+function deliver(room: FilteredRoom, change: FullChange, before: Element | undefined): void {
   // The epoch stays that of the watch: a change of an earlier one keeps its own.
   room.position = { seq: change.seq, epoch: room.position?.epoch ?? change.epoch };
   const found = new Map<FilteredSubscription, ChangeMatch>();

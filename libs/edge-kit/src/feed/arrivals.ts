@@ -18,7 +18,7 @@ const MOVED: Failure = failed('lost', 'the tenant was moved to another journal')
 type JournalFeed = Pick<Feed, 'watch' | 'whenDelivered'>;
 
 /** A watch that has not begun. */
-interface Waiting {
+interface WaitingWatch {
   readonly interest: Interest;
   readonly handler: WatchHandler;
   watch: Watch | undefined;
@@ -27,7 +27,7 @@ interface Waiting {
 /** Of one tenant, until the feed of its journal has passed it. */
 interface Arrival {
   readonly feed: JournalFeed;
-  readonly waiting: Set<Waiting>;
+  readonly waiting: Set<WaitingWatch>;
 }
 
 export class Arrivals {
@@ -59,7 +59,7 @@ export class Arrivals {
   watch(interest: Interest, handler: WatchHandler): Watch | undefined {
     const waiting = this.#arrivals.get(interest.tenant)?.waiting;
     if (waiting === undefined) return undefined;
-    const one: Waiting = { interest, handler, watch: undefined };
+    const one: WaitingWatch = { interest, handler, watch: undefined };
     waiting.add(one);
     return {
       close: () => {

@@ -6,7 +6,7 @@ import type { Failure } from '@polyedge/contracts/errors';
 import { ANOTHER_HISTORY, type EdgeState } from './edge-state.ts';
 import { Leases, type PartitionLease } from './leases.ts';
 import { type GroupMember, GroupMembers, type Opened } from './members.ts';
-import { call, type OwnedLease, type Procedure } from './messages.ts';
+import { call, type GroupProcedure, type OwnedLease } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import { Positions, uncommitted } from './positions.ts';
 import { preferred } from './rendezvous.ts';
@@ -173,7 +173,7 @@ export class ConsumerGroup {
     });
   }
 
-  *#rebalanceInTurn(): Procedure {
+  *#rebalanceInTurn(): GroupProcedure {
     try {
       yield* this.#rebalance();
     } finally {
@@ -193,7 +193,7 @@ export class ConsumerGroup {
     this.#retry();
   }
 
-  *#rebalance(): Procedure {
+  *#rebalance(): GroupProcedure {
     const opened = this.#opened ?? (yield* this.#open());
     if (opened === undefined || !(yield* this.#list(opened))) return;
     const living = yield* this.#members.living(opened);
@@ -219,7 +219,7 @@ export class ConsumerGroup {
   }
 
   /** @returns false if continuing is pointless */
-  *#acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<boolean> {
+  *#acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): GroupProcedure<boolean> {
     const { isHeld, refused, redisFailed } = yield* this.#leases.acquire(opened, partitions, candidates, freeForMs);
     if (redisFailed) this.#redisFailed();
     else if (isHeld) this.#retry();
@@ -243,7 +243,7 @@ export class ConsumerGroup {
   }
 
   /** Opens the group in the store, which returns its id, epoch and partitions. */
-  *#open(): Procedure<Opened | undefined> {
+  *#open(): GroupProcedure<Opened | undefined> {
     const { tenant, name, start } = this.#of;
     const outcome = yield* call({ call: 'open', tenant, name, start, skip: false });
     if (!outcome.ok) {
@@ -260,7 +260,7 @@ export class ConsumerGroup {
   }
 
   /** A group without members skips what it missed. Returns false if Redis is unavailable. */
-  *#skipMissed({ id, epoch }: Opened): Procedure<boolean> {
+  *#skipMissed({ id, epoch }: Opened): GroupProcedure<boolean> {
     const { tenant, name } = this.#of;
     const listed = yield* call({ call: 'list', epoch: epoch.name, group: id, members: this.#members.ids() });
     if (!listed.ok) {
@@ -276,7 +276,7 @@ export class ConsumerGroup {
   }
 
   /** Lists our members in Redis; returns false if none is left to own anything. */
-  *#list(opened: Opened): Procedure<boolean> {
+  *#list(opened: Opened): GroupProcedure<boolean> {
     if (this.#members.size === 0) return false;
     const listed = yield* this.#members.list(opened);
     if (listed === 'failed') {
@@ -298,11 +298,11 @@ export class ConsumerGroup {
 
   // ---- ends
 
-  *#renew(opened: Opened): Procedure {
+  *#renew(opened: Opened): GroupProcedure {
     this.#fence(opened, yield* this.#leases.renew(opened));
   }
 
-  *#save(opened: Opened): Procedure {
+  *#save(opened: Opened): GroupProcedure {
     const fenced = yield* this.#positions.save(opened, this.#leases.consumers());
     this.#fence(
       opened,
@@ -324,7 +324,7 @@ export class ConsumerGroup {
   }
 
   /** The journal no longer has the position: the group continues at the oldest change, and its client is notified. */
-  *#gap(opened: Opened, lease: PartitionLease): Procedure {
+  *#gap(opened: Opened, lease: PartitionLease): GroupProcedure {
     const { stats, effects } = this.#state;
     const { tenant, name } = this.#of;
     const position = yield* call({ call: 'position' });
@@ -349,7 +349,7 @@ export class ConsumerGroup {
     if (this.#opened !== undefined && given.length > 0) this.#state.procedures.start(this.#handBack(this.#opened, given));
   }
 
-  *#handBack(opened: Opened, given: readonly OwnedLease[]): Procedure {
+  *#handBack(opened: Opened, given: readonly OwnedLease[]): GroupProcedure {
     yield* this.#leases.release(opened, given);
     this.#announce();
     if (!this.#ended) this.rebalance();
@@ -367,7 +367,7 @@ export class ConsumerGroup {
   }
 
   /** A member's partitions are released before it leaves the list, because others wait for them. */
-  *#depart(opened: Opened, { id: member }: GroupMember, given: readonly OwnedLease[]): Procedure {
+  *#depart(opened: Opened, { id: member }: GroupMember, given: readonly OwnedLease[]): GroupProcedure {
     const { id, epoch } = opened;
     if (given.length > 0) yield* this.#handBack(opened, given);
     const unlisted = yield* call({ call: 'unlist', epoch: epoch.name, group: id, members: [member] });

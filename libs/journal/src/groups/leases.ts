@@ -5,7 +5,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { GroupMember, GroupMembers, Opened } from './members.ts';
-import { call, type LeaseRequest, type OwnedLease, type Procedure } from './messages.ts';
+import { call, type GroupProcedure, type LeaseRequest, type OwnedLease } from './messages.ts';
 import { PartitionConsumer } from './partition-consumer.ts';
 import { heldBy, type Positions } from './positions.ts';
 import { preferred } from './rendezvous.ts';
@@ -102,7 +102,7 @@ export class Leases {
    *
    * @param freeForMs only those whose lease has been free for this long
    */
-  *acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): Procedure<Acquired> {
+  *acquire(opened: Opened, partitions: readonly number[], candidates: readonly string[], freeForMs: number): GroupProcedure<Acquired> {
     const { times } = this.#state;
     const acquired: Acquired = { isHeld: false, refused: undefined, redisFailed: false };
     for (const [member, wanted] of this.#byMember(partitions, candidates)) {
@@ -142,7 +142,7 @@ export class Leases {
    * Renews all leases.
    * @returns those that have another owner now
    */
-  *renew(opened: Opened): Procedure<readonly PartitionLease[]> {
+  *renew(opened: Opened): GroupProcedure<readonly PartitionLease[]> {
     const { times, stats } = this.#state;
     const sentAt = this.#state.at;
     this.#renewing = true;
@@ -209,7 +209,7 @@ export class Leases {
   }
 
   /** Commits their positions and releases them for others. */
-  *release({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): Procedure {
+  *release({ id, epoch: { name: epoch } }: Opened, given: readonly OwnedLease[]): GroupProcedure {
     const { stats } = this.#state;
     const committed = yield* call({ call: 'commit', epoch, positions: given.map((one) => ({ group: id, ...one })), touched: [] });
     if (!committed.ok) stats.commitFailures += 1;
@@ -249,7 +249,7 @@ export class Leases {
     taken: readonly OwnedLease[],
     actUntil: number,
     acquired: Acquired,
-  ): Procedure<readonly LeaseRequest[]> {
+  ): GroupProcedure<readonly LeaseRequest[]> {
     const claims = taken.map(({ partition, fence }) => ({ partition, fence }));
     const outcome = yield* call({ call: 'claim', epoch: opened.epoch.name, group: opened.id, claims });
     if (!outcome.ok) {
@@ -303,6 +303,6 @@ export class Leases {
   }
 }
 
-function* commitLast(epoch: string, position: { group: number } & OwnedLease): Procedure {
+function* commitLast(epoch: string, position: { group: number } & OwnedLease): GroupProcedure {
   yield* call({ call: 'commit', epoch, positions: [position], touched: [] });
 }

@@ -5,7 +5,7 @@
  */
 import { ANOTHER_HISTORY, EdgeState, type Epoch } from './edge-state.ts';
 import { ConsumerGroup, GONE } from './group.ts';
-import { call, type GroupsEffect, type GroupsInput, type Procedure } from './messages.ts';
+import { call, type GroupProcedure, type GroupsEffect, type GroupsInput } from './messages.ts';
 import type { CommittedPosition } from './port.ts';
 import type { GroupStats, GroupTimes } from './settings.ts';
 
@@ -143,7 +143,7 @@ export class GroupsMachine {
   }
 
   /** Sends the heartbeat, and removes members from lists if Redis was unavailable when they left. */
-  *#beat({ name: epoch }: Epoch): Procedure {
+  *#beat({ name: epoch }: Epoch): GroupProcedure {
     const { departed, stats } = this.#state;
     this.#beating = true;
     this.#beatAt = this.#state.at;
@@ -159,7 +159,7 @@ export class GroupsMachine {
   }
 
   /** One statement for all groups of this edge. */
-  *#commit(epoch: Epoch): Procedure {
+  *#commit(epoch: Epoch): GroupProcedure {
     const { at, times, stats, groups } = this.#state;
     this.#commitAt = at;
     const open = new Map([...groups.values()].flatMap((group) => (group.id === undefined ? [] : [[group.id, group] as const])));

@@ -1,6 +1,6 @@
 /** This edge's members of a group, their entries in Redis beside those of other edges, and which of all members are alive. */
 import type { Epoch } from './edge-state.ts';
-import { call, type Procedure } from './messages.ts';
+import { call, type GroupProcedure } from './messages.ts';
 import type { MemberWindow } from './partition-consumer.ts';
 
 /** A group that was opened in the store: it has a new id after it expired and was created again. */
@@ -61,7 +61,7 @@ export class GroupMembers {
    *
    * @returns how many were new, and those that exceed the group's maximum; `failed` if Redis is unavailable
    */
-  *list(opened: Opened): Procedure<{ readonly added: number; readonly refused: readonly GroupMember[] } | 'failed'> {
+  *list(opened: Opened): GroupProcedure<{ readonly added: number; readonly refused: readonly GroupMember[] } | 'failed'> {
     const members = this.all();
     const together = yield* this.#listSome(opened, members);
     if (together === 'failed') return 'failed';
@@ -76,7 +76,7 @@ export class GroupMembers {
     return { added: fresh.length, refused: [] };
   }
 
-  *#listSome({ id, epoch: { name: epoch } }: Opened, members: readonly GroupMember[]): Procedure<number | 'full' | 'failed'> {
+  *#listSome({ id, epoch: { name: epoch } }: Opened, members: readonly GroupMember[]): GroupProcedure<number | 'full' | 'failed'> {
     const listed = yield* call({ call: 'list', epoch, group: id, members: members.map((member) => member.id) });
     if (!listed.ok) return 'failed';
     if (listed.value === 'full') return 'full';
@@ -88,7 +88,7 @@ export class GroupMembers {
   }
 
   /** Our members, and those of other live edges; those of dead edges are removed from the list. Undefined if Redis is unavailable. */
-  *living({ id, epoch: { name: epoch } }: Opened): Procedure<readonly string[] | undefined> {
+  *living({ id, epoch: { name: epoch } }: Opened): GroupProcedure<readonly string[] | undefined> {
     const members = yield* call({ call: 'members', epoch, group: id });
     if (!members.ok) return undefined;
     const others = [...new Set(members.value.values())].filter((other) => other !== this.#edge);

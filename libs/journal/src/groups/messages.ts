@@ -1,7 +1,7 @@
 /** The inputs and effects of the groups machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure, Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, callFunction } from '../procedure.ts';
+import { callFunction, type Procedure } from '../procedure.ts';
 import type { Claim, CommittedPosition } from './port.ts';
 
 /** A request to Redis or to the store. Those with an epoch concern one epoch of the journal. */
@@ -158,5 +158,5 @@ export type GroupsEffect =
   | { readonly do: 'cancel-wake' };
 
 /** Work of groups that takes several calls, and how it makes one. */
-export type Procedure<Result = void> = AnyProcedure<GroupCall, Result>;
+export type GroupProcedure<Result = void> = Procedure<GroupCall, Result>;
 export const call = callFunction<GroupCall, GroupReplies>();

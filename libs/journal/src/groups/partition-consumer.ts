@@ -4,7 +4,7 @@
  */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Failure } from '@polyedge/contracts/errors';
-import { call, type GroupsEffect, type JournalPage, type Procedure, type TenantPage } from './messages.ts';
+import { call, type GroupProcedure, type GroupsEffect, type JournalPage, type TenantPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 import { GROUP_WINDOW } from './settings.ts';
 import { pageOfTenant } from './tenant-page.ts';
@@ -116,7 +116,7 @@ export class PartitionConsumer {
    * @param mayGive whether the lease allows delivery; called again after each wait
    * @returns a procedure that reads on, if none is running
    */
-  pump(mayGive: () => boolean): Procedure | undefined {
+  pump(mayGive: () => boolean): GroupProcedure | undefined {
     this.#give(mayGive);
     if (this.#reading) this.#again = true;
     else if (!this.#ended) return this.#readOn(mayGive);
@@ -150,7 +150,7 @@ export class PartitionConsumer {
   }
 
   /** Reads ahead while deliveries are in flight, so that the latencies of the client and of Redis do not add up. */
-  *#readOn(leaseAllows: () => boolean): Procedure {
+  *#readOn(leaseAllows: () => boolean): GroupProcedure {
     const { epoch, partition, tails } = this.#options;
     this.#reading = true;
     do {

@@ -1,7 +1,7 @@
 /** The confirmed positions of a group, and saving them to Redis and PostgreSQL. A position only grows. */
 import type { EdgeState, EpochGroup } from './edge-state.ts';
 import type { Opened } from './members.ts';
-import { call, type OwnedLease, type Procedure } from './messages.ts';
+import { call, type GroupProcedure, type OwnedLease } from './messages.ts';
 import type { PartitionConsumer } from './partition-consumer.ts';
 import type { CommittedPosition } from './port.ts';
 
@@ -41,7 +41,7 @@ export class Positions {
    *
    * @returns those whose partition has another owner now
    */
-  *save({ id, epoch }: Opened, consumers: readonly PartitionConsumer[]): Procedure<readonly PartitionConsumer[]> {
+  *save({ id, epoch }: Opened, consumers: readonly PartitionConsumer[]): GroupProcedure<readonly PartitionConsumer[]> {
     const moved = consumers.filter(({ confirmed, saved }) => confirmed > saved);
     const held = moved.map(heldBy);
     this.#saving = true;

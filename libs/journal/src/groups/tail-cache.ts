@@ -4,7 +4,7 @@
  * the bounded ring read for themselves.
  */
 import type { Procedures } from '../procedure.ts';
-import { call, type GroupCall, type GroupsEffect, type JournalPage, type Procedure } from './messages.ts';
+import { call, type GroupCall, type GroupProcedure, type GroupsEffect, type JournalPage } from './messages.ts';
 import { PageSize } from './page-size.ts';
 
 export interface TailLimits {
@@ -24,14 +24,14 @@ interface Tail {
   from: number | undefined;
   to: number;
   /** The ring, page by page as it was read. */
-  pages: Kept[];
+  pages: CachedPage[];
   items: number;
   bytes: number;
   readonly pageSize: PageSize;
 }
 
 /** A page, the seq that it follows, and the size of its items. */
-interface Kept {
+interface CachedPage {
   readonly after: number;
   readonly page: JournalPage;
   readonly bytes: number;
@@ -152,14 +152,14 @@ export class TailCache {
     this.#waitMs *= 2;
   }
 
-  *#grow(tail: Tail): Procedure {
+  *#grow(tail: Tail): GroupProcedure {
     if (yield* this.#readOn(tail)) this.#grew = true;
     this.#reading -= 1;
     if (this.#reading === 0) this.#roundEnds();
   }
 
   /** @returns whether there may be more */
-  *#readOn(tail: Tail): Procedure<boolean> {
+  *#readOn(tail: Tail): GroupProcedure<boolean> {
     const { partition } = tail;
     if (tail.from === undefined) {
       const end = yield* call({ call: 'end', epoch: this.#epoch, partition });
@@ -209,7 +209,7 @@ function forget(tail: Tail): void {
 }
 
 /** The index of the last page that follows a seq up to this one. */
-function lastUpTo(pages: readonly Kept[], seq: number): number {
+function lastUpTo(pages: readonly CachedPage[], seq: number): number {
   let low = 0;
   let high = pages.length;
   while (low < high) {

@@ -34,13 +34,13 @@ export function interfacePage({ file, text }: DocSource): DocPage | undefined {
   };
 }
 
-interface Part {
+interface PageSection {
   readonly heading: string;
   readonly summary: string;
   readonly details: readonly { readonly name: string; readonly value: unknown }[];
 }
 
-function channelsOf({ channels, operations }: Plain): readonly Part[] {
+function channelsOf({ channels, operations }: Plain): readonly PageSection[] {
   return Object.entries(objectOf(channels)).map(([key, value]) => {
     const { address, summary, messages } = objectOf(value);
     const own = Object.values(objectOf(operations))
@@ -63,7 +63,7 @@ const titleOf = (name: string, message: unknown): string => {
   return [textOf(title) === '' ? name : textOf(title), textOf(summary)].filter((part) => part !== '').join(': ');
 };
 
-function pathsOf({ paths }: Plain): readonly Part[] {
+function pathsOf({ paths }: Plain): readonly PageSection[] {
   return Object.entries(objectOf(paths)).flatMap(([path, methods]) =>
     Object.entries(objectOf(methods)).map(([method, value]) => {
       const { summary, description, parameters, requestBody, responses } = objectOf(value);

@@ -23,12 +23,12 @@ const KEY_BYTES = 32;
 /** This page's key in an account's roles. */
 const HERE = 'console';
 
-interface Options {
+interface AccountRouteOptions {
   readonly bus: Bus;
   readonly log: Log;
 }
 
-export async function listAccounts({ bus }: Options, { tenant }: Principal): Promise<Outcome<unknown>> {
+export async function listAccounts({ bus }: AccountRouteOptions, { tenant }: Principal): Promise<Outcome<unknown>> {
   const [found, counted] = await Promise.all([
     bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: MAX_ACCOUNTS }, timeout),
     bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), {}, timeout),
@@ -44,14 +44,19 @@ export async function listAccounts({ bus }: Options, { tenant }: Principal): Pro
 }
 
 /** Clears the failed logins of an account, so that it can log in again. */
-export async function clearFailedLogins({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+export async function clearFailedLogins({ bus, log }: AccountRouteOptions, who: Principal, id: string): Promise<Outcome<unknown>> {
   const forgotten = await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant: who.tenant }), { forget: id }, timeout);
   if (!forgotten.ok) return forgotten;
   log.warn('an administrator lets an account try to log in again', { id, by: who.account });
   return { ok: true, value: {} };
 }
 
-export async function createAccount({ bus, log }: Options, who: Principal, body: unknown, address: string): Promise<Outcome<unknown>> {
+export async function createAccount(
+  { bus, log }: AccountRouteOptions,
+  who: Principal,
+  body: unknown,
+  address: string,
+): Promise<Outcome<unknown>> {
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
   const { username } = objectOf(body);
@@ -68,7 +73,7 @@ export async function createAccount({ bus, log }: Options, who: Principal, body:
 
 /** `version` in the body is the version that was shown: if the account has another one, it has been changed since. */
 export async function updateAccount(
-  { bus, log }: Options,
+  { bus, log }: AccountRouteOptions,
   who: Principal,
   id: string,
   body: unknown,
@@ -99,7 +104,7 @@ export async function updateAccount(
 }
 
 /** Revokes all logins of the account here, and closes its sockets on every edge. */
-export async function revokeAccount({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+export async function revokeAccount({ bus, log }: AccountRouteOptions, who: Principal, id: string): Promise<Outcome<unknown>> {
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
   const revoked = await bus.request(accountsRevoke, accountsRevoke.subject({}), { account: id }, timeout);
@@ -108,7 +113,7 @@ export async function revokeAccount({ bus, log }: Options, who: Principal, id: s
 }
 
 /** Adds a key of SPACE. This answer is the only one of this page that contains it. */
-export async function addKey({ bus, log }: Options, who: Principal, id: string, body: unknown): Promise<Outcome<unknown>> {
+export async function addKey({ bus, log }: AccountRouteOptions, who: Principal, id: string, body: unknown): Promise<Outcome<unknown>> {
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
   const role = known.value.roles.space?.[0];
@@ -122,7 +127,7 @@ export async function addKey({ bus, log }: Options, who: Principal, id: string, 
   return { ok: true, value: { key: added.value.key, scope } };
 }
 
-export async function removeKeys({ bus, log }: Options, who: Principal, id: string): Promise<Outcome<unknown>> {
+export async function removeKeys({ bus, log }: AccountRouteOptions, who: Principal, id: string): Promise<Outcome<unknown>> {
   const known = await manageable(bus, who, id);
   if (!known.ok) return known;
   const owner = { kind: 'account', id };

@@ -4,7 +4,7 @@
  */
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 
-interface Kept {
+interface SharedAnswer {
   readonly askedAt: number;
   readonly answer: Promise<Outcome<string>>;
 }
@@ -12,7 +12,7 @@ interface Kept {
 export class SharedAnswers {
   readonly #keptMs: number;
   readonly #now: () => number;
-  readonly #kept = new Map<string, Kept>();
+  readonly #kept = new Map<string, SharedAnswer>();
 
   /**
    * @param keptMs how old an answer may be, from when it was asked for
@@ -29,7 +29,7 @@ export class SharedAnswers {
     for (const [key, { askedAt }] of this.#kept) if (now - askedAt >= this.#keptMs) this.#kept.delete(key);
     const known = this.#kept.get(question);
     if (known !== undefined) return known.answer;
-    const kept: Kept = { askedAt: now, answer: this.#asked(ask) };
+    const kept: SharedAnswer = { askedAt: now, answer: this.#asked(ask) };
     this.#kept.set(question, kept);
     void kept.answer.then(({ ok }) => {
       if (!ok && this.#kept.get(question) === kept) this.#kept.delete(question);

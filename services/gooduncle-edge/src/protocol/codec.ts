@@ -2,6 +2,7 @@
 
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
+import type { DecodedFrame } from '@polyedge/session/session';
 import { badRequest, type ErrorResponse, problem } from './problems.ts';
 
 /** A JSON message: its value, and its text for the echo. */
@@ -11,8 +12,6 @@ export interface Frame {
   /** Why the JSON cannot be a request; it is answered. */
   readonly unfit?: ErrorResponse;
 }
-
-type DecodedFrame = { readonly ok: true; readonly value: Frame } | { readonly ok: false; readonly problem: string };
 
 /** Maximum depth of a request: less than in other protocols. */
 const MAX_REQUEST_DEPTH = 32;
@@ -36,7 +35,7 @@ function scalarsOf(read: unknown): Json {
 }
 
 /** Binary messages are treated as text, because libraries send them by accident. Never throws; the session ignores what is not JSON. */
-export function decode(raw: string | Uint8Array): DecodedFrame {
+export function decode(raw: string | Uint8Array): DecodedFrame<Frame> {
   const text = typeof raw === 'string' ? raw : decoder.decode(raw);
   if (isKeepAlive(text)) return { ok: false, problem: 'keep-alive' };
   const parsed = parseJson(text, MAX_REQUEST_DEPTH);

@@ -29,7 +29,7 @@ type ParsedCriteria = { readonly ok: true; readonly value: Criteria } | { readon
 
 /** @param place of the criteria in the request, for error messages */
 export function parseCriteria(value: JsonObject, place = 'criteria'): ParsedCriteria {
-  const reader = new Reader();
+  const reader = new CriteriaReader();
   const filter = reader.all(value, place, 1);
   if (reader.problems.length > 0) return { ok: false, problems: reader.problems };
   const parsed = parseFilter(filter);
@@ -47,7 +47,7 @@ export function pathOf(name: string): Path | undefined {
 /** The top-level field of a name with dots. */
 export const firstKey = (name: string): string => name.split('.', 1)[0] ?? name;
 
-class Reader {
+class CriteriaReader {
   readonly problems: FieldProblem[] = [];
   readonly fields: NamedField[] = [];
   #conditions = 0;

@@ -9,10 +9,10 @@ import { type Allowed, all, allowed, forbiddenField, Projection, visibleRows } f
 import { answerText, type ResponseMeta } from './envelope.ts';
 import { PROTOCOL } from './grants.ts';
 import { badRequest, forbidden, internal, notFound, problem, slowDown, storeRefusal } from './problems.ts';
-import type { Request } from './requests.ts';
+import type { RequestOfType } from './requests.ts';
 import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-output.ts';
 import type { Topic, Verb } from './topics.ts';
-import { read, type Work, writeBy } from './work.ts';
+import { read, type SessionWork, writeBy } from './work.ts';
 import {
   elementsOf,
   forgetExpired,
@@ -25,7 +25,6 @@ import {
   writeRefusal,
 } from './writing.ts';
 
-type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 type Query = RequestOf<typeof graphQuery>;
 
 /** Maximum total size of the answers to one read, because each repeats the request. */
@@ -39,7 +38,7 @@ export class Data {
     this.#output = output;
   }
 
-  *create(context: RequestContext, request: RequestOfType<'create'>, topic: Topic): Work {
+  *create(context: RequestContext, request: RequestOfType<'create'>, topic: Topic): SessionWork {
     const rules = rulesOf(this.#output, context, topic, 'create');
     if (rules === undefined) return;
     const id = request.id ?? this.#output.newResourceId();
@@ -65,7 +64,13 @@ export class Data {
     this.#output.answer(context, JSON.stringify(row === undefined ? { id } : projection.resource(row)), { version: written.value.last });
   }
 
-  *#createOnce(context: RequestContext, once: string, plan: Extract<WritePlan, { ok: true }>, projection: Projection, topic: Topic): Work {
+  *#createOnce(
+    context: RequestContext,
+    once: string,
+    plan: Extract<WritePlan, { ok: true }>,
+    projection: Projection,
+    topic: Topic,
+  ): SessionWork {
     const [create] = plan.operations;
     if (create?.op !== 'create') return;
     const { tenant, scope: scopeOf } = this.#output.settings;
@@ -116,7 +121,7 @@ export class Data {
     this.#output.answer(context, JSON.stringify(again), { version: known.seq + 1 });
   }
 
-  *read(context: RequestContext, request: RequestOfType<'read'>, topic: Topic): Work {
+  *read(context: RequestContext, request: RequestOfType<'read'>, topic: Topic): SessionWork {
     const rules = choiceRules(this.#output, context, request, topic);
     if (rules === undefined) return;
     const sort: readonly Sort[] = request.sort ?? [{ path: ['created', 'on'], order: 'asc' }];
@@ -167,21 +172,21 @@ export class Data {
     }
   }
 
-  *update(context: RequestContext, request: RequestOfType<'update'>, topic: Topic): Work {
+  *update(context: RequestContext, request: RequestOfType<'update'>, topic: Topic): SessionWork {
     const rules = rulesOf(this.#output, context, topic, 'update');
     if (rules === undefined) return;
     const reads = allowed(topic, 'read', context.grants, this.#output.id);
     yield* this.#change(context, planUpdate(topic, rules, reads, request, this.#output.settings.scope()), request.type);
   }
 
-  *delete(context: RequestContext, request: RequestOfType<'delete'>, topic: Topic): Work {
+  *delete(context: RequestContext, request: RequestOfType<'delete'>, topic: Topic): SessionWork {
     const rules = rulesOf(this.#output, context, topic, 'delete');
     if (rules === undefined) return;
     const reads = allowed(topic, 'read', context.grants, this.#output.id);
     yield* this.#change(context, planDelete(topic, rules, reads, request, this.#output.settings.scope()), request.type);
   }
 
-  *#change(context: RequestContext, plan: WritePlan, what: string): Work {
+  *#change(context: RequestContext, plan: WritePlan, what: string): SessionWork {
     if (!plan.ok) {
       this.#output.refuse(context, plan.refusal);
       return;

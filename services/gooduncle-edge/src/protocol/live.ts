@@ -11,7 +11,7 @@ import { EarlyChanges } from './early-changes.ts';
 import type { Echo, ResponseMeta } from './envelope.ts';
 import type { LiveEvent, LiveEventCache, MatchedChange, QueryView } from './live-event.ts';
 import { LiveWindow, type WindowOwner } from './live-window.ts';
-import { type Kept, MergedEvents } from './merged-events.ts';
+import { type KeptTotals, MergedEvents } from './merged-events.ts';
 import { MAX_MISSED_CHANGES, MissedEvents, markOf, seqOf } from './missed.ts';
 import { type ErrorResponse, problem, refusal } from './problems.ts';
 import { Throttle } from './throttle.ts';
@@ -34,7 +34,7 @@ export interface Host {
   /** Whether the client has so much unread data that new events should be merged. */
   readonly congested: boolean;
   /** Pending events of all subscriptions of the session, for a slow client. */
-  readonly kept: Kept;
+  readonly kept: KeptTotals;
   readonly liveEvents: LiveEventCache;
   /** JSON text of the passport of a commit. */
   passportOf(change: FullChange): string;

@@ -10,18 +10,18 @@ import type { LiveEvent, LiveEventName } from './live-event.ts';
 export const PENDING_LIMITS = { ids: 10_000, bytes: 4 * 1024 * 1024, sessionBytes: 16 * 1024 * 1024 } as const;
 
 /** Totals over all subscriptions of a session. */
-export interface Kept {
+export interface KeptTotals {
   bytes: number;
 }
 
 export class MergedEvents {
   /** In the order in which resources first changed. Two entries only for a deletion followed by a creation. */
   readonly #byId = new Map<string, readonly LiveEvent[]>();
-  readonly #kept: Kept;
+  readonly #kept: KeptTotals;
   #bytes = 0;
   #events = 0;
 
-  constructor(kept: Kept) {
+  constructor(kept: KeptTotals) {
     this.#kept = kept;
   }
 

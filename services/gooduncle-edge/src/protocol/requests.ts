@@ -58,6 +58,8 @@ export type Request =
     } & Choice)
   | { readonly type: 'unsubscribe'; readonly subscription: string };
 
+export type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
+
 export type ParsedRequest = { readonly ok: true; readonly value: Request } | { readonly ok: false; readonly refusal: ErrorResponse };
 
 const MAX_READ_LIMIT = 10_000;
@@ -90,13 +92,13 @@ const CHOICE_KEYS = ['criteria', 'fields', 'sort', 'limit', 'after', 'count'];
 /** @param payload any JSON value */
 export function parseRequest(payload: Json): ParsedRequest {
   if (!isObject(payload)) return { ok: false, refusal: badRequest(problem('type', null)) };
-  const reader = new Reader(payload);
+  const reader = new RequestReader(payload);
   const request = reader.request();
   if (request === undefined || reader.problems.length > 0) return { ok: false, refusal: badRequest(...reader.problems) };
   return { ok: true, value: request };
 }
 
-class Reader {
+class RequestReader {
   readonly problems: FieldProblem[] = [];
   readonly #from: JsonObject;
 

@@ -6,11 +6,9 @@ import { authenticate, call } from '@polyedge/session/questions';
 import type { Grant } from './access.ts';
 import { ends, grantsOf, isToken, PROTOCOL, principalOfToken, proofOf } from './grants.ts';
 import { type ErrorResponse, forbidden, internal, notFound, slowDown, storeRefusal } from './problems.ts';
-import type { Request } from './requests.ts';
+import type { RequestOfType } from './requests.ts';
 import type { RequestContext, SessionOutput } from './session-output.ts';
-import type { Work } from './work.ts';
-
-type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
+import type { SessionWork } from './work.ts';
 
 /** The session, as its roles see it. */
 export interface RolesHost {
@@ -43,7 +41,7 @@ export class SessionRoles {
     this.#host = host;
   }
 
-  *upgrade(context: RequestContext, { by, role }: RequestOfType<'upgrade'>): Work {
+  *upgrade(context: RequestContext, { by, role }: RequestOfType<'upgrade'>): SessionWork {
     this.#failedUpgrades = this.#failedUpgrades.filter((at) => this.#output.at - at < FAILED_UPGRADE_MS);
     if (this.#failedUpgrades.length >= MAX_FAILED_UPGRADES) {
       this.#output.refuse(context, slowDown());

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { LiveEventCache } from './live-event.ts';
 import { SessionOutput, type SessionSettings } from './session-output.ts';
 import { parseTopics } from './topics.ts';
-import { read, type Work } from './work.ts';
+import { read, type SessionWork } from './work.ts';
 
 const topics = parseTopics({ topics: {} });
 const settings: SessionSettings = {
@@ -23,7 +23,7 @@ const settings: SessionSettings = {
 };
 
 /** Reads rows, and then does something. */
-function* reading(then: () => void = () => {}): Work {
+function* reading(then: () => void = () => {}): SessionWork {
   yield* read({ filter: { all: [] } });
   then();
 }

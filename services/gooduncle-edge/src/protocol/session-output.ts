@@ -15,7 +15,7 @@ import { Grants, PROTOCOL } from './grants.ts';
 import type { LiveEventCache } from './live-event.ts';
 import type { ErrorResponse, FieldProblem, IncidentLog } from './problems.ts';
 import type { Topics } from './topics.ts';
-import type { SessionQuestion, Work } from './work.ts';
+import type { SessionQuestion, SessionWork } from './work.ts';
 
 /** Shared by all sessions of an edge. */
 export interface SessionSettings {
@@ -34,7 +34,7 @@ export interface SessionSettings {
   readonly liveEvents: LiveEventCache;
 }
 
-type Out = Effect<string>;
+type OutputEffect = Effect<string>;
 
 const SOCKET = { protocol: PROTOCOL, way: 'socket' } as const;
 /** Maximum concurrent reads of one session, and maximum waiting ones. */
@@ -90,12 +90,12 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return (this.#tasks?.size ?? 0) === 0;
   }
 
-  effect(effect: Out): void {
+  effect(effect: OutputEffect): void {
     this.#out.effect(effect);
   }
 
   /** Returns and clears the collected effects. */
-  take(): readonly Out[] {
+  take(): readonly OutputEffect[] {
     return this.#out.take();
   }
 
@@ -169,7 +169,7 @@ export class SessionOutput implements IncidentLog, TaskHost<SessionQuestion, voi
     return this.#tasks?.isFull === true;
   }
 
-  start(work: Work): void {
+  start(work: SessionWork): void {
     this.#tasks ??= new Tasks(this, MAX_TASKS + MAX_WAITING_READS + 2 * this.settings.maxSubscriptions);
     this.#tasks.start(this.newId('task'), work, undefined);
   }

@@ -14,15 +14,13 @@ import { choiceRules } from './data.ts';
 import { answerText, type ResponseMeta } from './envelope.ts';
 import { type Host, Live } from './live.ts';
 import type { LiveEventCache, QueryView } from './live-event.ts';
-import type { Kept } from './merged-events.ts';
+import type { KeptTotals } from './merged-events.ts';
 import { badRequest, type ErrorResponse, forbidden, internal, notFound, problem, storeRefusal } from './problems.ts';
-import { parseRequest, type Request } from './requests.ts';
+import { parseRequest, type Request, type RequestOfType } from './requests.ts';
 import { NO_PROBLEMS, type RequestContext, type SessionOutput } from './session-output.ts';
 import { allows, type Topic } from './topics.ts';
-import { type ReadRows, read, type Work } from './work.ts';
+import { type ReadRows, read, type SessionWork } from './work.ts';
 import { elementsOf } from './writing.ts';
-
-type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
 
 const MAX_USED_IDS = 10_000;
 /** Maximum length of a subscribe request, because every event repeats it. */
@@ -40,7 +38,7 @@ export class LiveSubscriptions implements Host {
   readonly #byKey = new Map<string, Live>();
   /** Includes those of ended subscriptions: no id is used twice in a session. */
   readonly #usedIds = new Set<string>();
-  readonly kept: Kept = { bytes: 0 };
+  readonly kept: KeptTotals = { bytes: 0 };
   /** When the next pending event is due. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
@@ -209,7 +207,7 @@ export class LiveSubscriptions implements Host {
     this.#output.start(this.#rows(live, context, { filter: where, sort: live.sort, limit, atLeast }));
   }
 
-  *#rows(live: Live, context: RequestContext, query: ReadRows['query']): Work {
+  *#rows(live: Live, context: RequestContext, query: ReadRows['query']): SessionWork {
     const found = yield* read(query);
     if (live.ended) return;
     if (!found.ok) {
@@ -226,7 +224,7 @@ export class LiveSubscriptions implements Host {
     this.#output.start(this.#missed(live, { epoch, after, upTo, interests }));
   }
 
-  *#missed(live: Live, question: RequestOf<typeof graphChanges>): Work {
+  *#missed(live: Live, question: RequestOf<typeof graphChanges>): SessionWork {
     const found = yield* call(graphChanges, {}, question);
     const changes = found.ok ? found.value.changes.filter(isFull) : [];
     if (!found.ok || changes.length < found.value.changes.length) live.unmissed();

@@ -56,14 +56,14 @@ const MAX_AFFECTED = 10_000;
 
 /** Parses the rules of a file. Every problem names its place; one problem rejects the whole file. */
 export function parseTopics(value: unknown): ParsedTopics {
-  const reader = new Reader();
+  const reader = new TopicsReader();
   const topics = reader.file(value);
   return reader.problems.length === 0 ? { ok: true, value: topics } : { ok: false, problems: reader.problems };
 }
 
 export const allows = ({ all, names }: FieldRule, field: string): boolean => field === 'id' || names.has(field) !== all;
 
-class Reader {
+class TopicsReader {
   readonly problems: string[] = [];
 
   file(value: unknown): Topics {

@@ -21,7 +21,7 @@ export interface WriteBy {
 }
 
 export type SessionQuestion = CallQuestion | Authenticate | ReadRows | WriteBy;
-export type Work = Task<SessionQuestion>;
+export type SessionWork = Task<SessionQuestion>;
 
 export type Rows = ReplyOf<typeof graphQuery>;
 

@@ -8,11 +8,9 @@ import { compile } from '@polyedge/query/predicate';
 import { type Allowed, all, either, forbiddenField } from './access.ts';
 import type { Criteria, NamedField } from './criteria.ts';
 import { badRequest, type ErrorResponse, forbidden, type IncidentLog, problem, storeRefusal } from './problems.ts';
-import type { Request } from './requests.ts';
+import type { RequestOfType } from './requests.ts';
 import { allows, type Topic } from './topics.ts';
-import { read, type Work, writeBy } from './work.ts';
-
-type RequestOfType<Type extends Request['type']> = Extract<Request, { type: Type }>;
+import { read, type SessionWork, writeBy } from './work.ts';
 
 /** Operations with the rule that allows them, or the reason for a rejection. */
 export type WritePlan =
@@ -216,7 +214,7 @@ const oncesIn = (scope: string): readonly Filter[] => [
 const FORGOTTEN_AT_ONCE = 1000;
 
 /** Deletes expired entries, until none is left or the store fails: what is not deleted now is deleted later. */
-export function* forgetExpired(rule: Allowed, scope: string, at: number): Work {
+export function* forgetExpired(rule: Allowed, scope: string, at: number): SessionWork {
   const filter: Filter = {
     all: [...oncesIn(scope), { test: 'less', path: ['modified', 'on'], value: Math.floor(at - ONCE_MS) }],
   };

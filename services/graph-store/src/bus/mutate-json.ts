@@ -4,11 +4,11 @@ import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import { omitGiven } from '@polyedge/contracts/given-attributes';
 import { knowJson, knownJson, LARGE_TEXT } from '../core/known-json.ts';
 
-type Message = RequestOf<typeof graphMutate>;
-type Reply = ReplyOf<typeof graphMutate>;
+type MutateMessage = RequestOf<typeof graphMutate>;
+type MutateReply = ReplyOf<typeof graphMutate>;
 
 /** Caches the text of a request that is alone in its message, as every large one is. */
-export function knowRequest({ requests, ...head }: Message, text: string): void {
+export function knowRequest({ requests, ...head }: MutateMessage, text: string): void {
   const [request] = requests;
   if (request === undefined || requests.length > 1 || text.length < LARGE_TEXT) return;
   const before = `${JSON.stringify(head).slice(0, -1)},"requests":[`;
@@ -17,7 +17,7 @@ export function knowRequest({ requests, ...head }: Message, text: string): void 
 }
 
 /** The reply without what the request gives, if that is large. */
-export function withoutGiven({ requests: [request] }: Message, reply: Reply): Reply {
+export function withoutGiven({ requests: [request] }: MutateMessage, reply: MutateReply): MutateReply {
   const [outcome] = reply.outcomes;
   // Only one that is alone in its message has a known text.
   if (request === undefined || outcome?.ok !== true || knownJson(request) === undefined) return reply;
@@ -29,7 +29,7 @@ const MARK = '\0';
 const MARK_JSON = JSON.stringify(MARK);
 
 /** Assembles the JSON of a reply around the texts of large attributes, which the batch has made. */
-export function replyJson(reply: Reply): string {
+export function replyJson(reply: MutateReply): string {
   const texts: string[] = [];
   const outcomes = reply.outcomes.map((outcome) => withMarks(outcome, texts));
   if (texts.length === 0) return JSON.stringify(reply);

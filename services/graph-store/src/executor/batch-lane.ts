@@ -6,7 +6,7 @@ import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/g
 import { done, type Failure, failed } from '@polyedge/contracts/errors';
 import { operationTime } from '@polyedge/contracts/operation-id';
 import { validateRequest } from '../core/validate.ts';
-import { type BatchReply, call, type Item, type LaneName, type Procedure, type Ran } from './messages.ts';
+import { type BatchReply, call, type ExecutorProcedure, type Item, type LaneName, type Ran } from './messages.ts';
 import {
   LOOKUP_PAUSE_MS,
   LOOKUP_TRIES,
@@ -89,7 +89,7 @@ export class BatchLane {
     stats.waitingBytes += sign * bytes;
   }
 
-  *#run(): Procedure {
+  *#run(): ExecutorProcedure {
     while (this.#queue.length > 0) {
       const batch = this.#gather();
       if (batch.length > 0) yield* this.#commit(batch);
@@ -121,7 +121,7 @@ export class BatchLane {
     return batch;
   }
 
-  *#commit(batch: readonly Waiting[]): Procedure {
+  *#commit(batch: readonly Waiting[]): ExecutorProcedure {
     const messages: Message[] = [];
     const valid: QueuedRequest[] = [];
     for (const waiting of batch) {
@@ -140,7 +140,7 @@ export class BatchLane {
   }
 
   /** Executes requests to definite outcomes, in one batch or, if the database rejects one of their values, in parts. */
-  *#carryOut(entries: readonly QueuedRequest[], epoch: { known: string }, exclusive: boolean): Procedure {
+  *#carryOut(entries: readonly QueuedRequest[], epoch: { known: string }, exclusive: boolean): ExecutorProcedure {
     const { state } = this.#parts;
     const part = entries.filter(({ message }) => {
       // Its caller has timed out, and may have received another outcome from another replica while this one was suspended.
@@ -182,7 +182,7 @@ export class BatchLane {
     }
   }
 
-  *#attempt(items: readonly Item[], exclusive: boolean): Procedure<Attempted> {
+  *#attempt(items: readonly Item[], exclusive: boolean): ExecutorProcedure<Attempted> {
     const { name, state, committed } = this.#parts;
     const answer = yield* call({ call: 'run', lane: name, items, exclusive });
     const ran = answer.ok ? answer.value : { is: 'unknown' as const, refusals: [] };
@@ -209,7 +209,7 @@ export class BatchLane {
    * The commit of a batch was not confirmed. Its committed requests are found by operation id; the others may still commit, so the failure
    * says that the outcome is unknown, and the caller retries with the same id.
    */
-  *#lookUp(items: readonly Item[], refusals: readonly (MutationOutcome | undefined)[]): Procedure<Attempted> {
+  *#lookUp(items: readonly Item[], refusals: readonly (MutationOutcome | undefined)[]): ExecutorProcedure<Attempted> {
     const { name, state } = this.#parts;
     state.stats.lookups += 1;
     for (let attempt = 0; attempt < LOOKUP_TRIES; attempt += 1) {

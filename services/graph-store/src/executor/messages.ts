@@ -1,7 +1,7 @@
 /** The inputs and effects of the executor machine. Plain data: a record of both is a transcript. */
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, type CallEffect, callFunction } from '@polyedge/journal/procedure';
+import { type CallEffect, callFunction, type Procedure } from '@polyedge/journal/procedure';
 import type { Committed } from '../publisher/recent.ts';
 
 /** Requests of one connection, in order. They are applied in one batch, each independently. */
@@ -90,5 +90,5 @@ export type ExecutorEffect =
   | { readonly do: 'stopped' };
 
 /** Work of the executor that takes several calls, and how it makes one. */
-export type Procedure<Result = void> = AnyProcedure<ExecutorCall, Result>;
+export type ExecutorProcedure<Result = void> = Procedure<ExecutorCall, Result>;
 export const call = callFunction<ExecutorCall, ExecutorReplies>();

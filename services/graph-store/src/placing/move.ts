@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { MAIN } from '@polyedge/contracts/journal';
 import type { JournalRedis } from '@polyedge/journal/journal-redis';
 import { copyAccounts } from '../accounts/account-copies.ts';
-import type { Transactions } from '../postgres/transactions.ts';
+import type { Journals, Transactions } from '../postgres/transactions.ts';
 import { type Arrival, beginArrival, keepFrom, type Progress, progressed } from './arrival.ts';
 import { ChangeCopy } from './copy-changes.ts';
 import { copyContents } from './copy-contents.ts';
@@ -32,7 +32,7 @@ const KEEP_EVERY = 20;
 export interface MovingJournals {
   /** An additional connection to that of `main`: a transaction of the directory runs inside one of a journal. */
   readonly directory: Transactions;
-  readonly journals: ReadonlyMap<string, Transactions>;
+  readonly journals: Journals;
   /** The Redis of each journal. Without it, groups continue from their positions in PostgreSQL. */
   readonly redis?: Pick<JournalRedis, 'of'>;
 }
@@ -74,8 +74,6 @@ export async function moveTenant(
   await undoOthers(moving, tenant, target, report);
   return { is: 'moved', fencedMs };
 }
-
-type Journals = MovingJournals['journals'];
 
 function of(journals: Journals, name: string): Transactions {
   const found = journals.get(name);

@@ -3,13 +3,10 @@
  * the new one accepts it, the directory is updated. In between, all journals refuse it for a moment.
  */
 import { MAIN } from '@polyedge/contracts/journal';
-import type { Transactions } from '../postgres/transactions.ts';
+import type { Journals, Transactions } from '../postgres/transactions.ts';
 import { hasData, sendAway, takeBack } from './fence.ts';
 import { CannotPlace, mustBeMovable } from './parties.ts';
 import { journalOf, setPlacement } from './placement.ts';
-
-/** Connections to the journals as their owners, by name. */
-export type Journals = ReadonlyMap<string, Transactions>;
 
 /** Throws `CannotPlace` if the tenant has data, or must stay in `main`. */
 export async function placeTenant(journals: Journals, tenant: string, target: string): Promise<'placed' | 'was there'> {

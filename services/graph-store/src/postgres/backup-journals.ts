@@ -7,9 +7,8 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MAIN } from '@polyedge/contracts/journal';
 import { backUp, CannotCopy, type Manifest, restore } from './backup.ts';
-import type { Transactions } from './transactions.ts';
+import type { Journals, Transactions } from './transactions.ts';
 
-type Journals = ReadonlyMap<string, Transactions>;
 type Manifests = ReadonlyMap<string, Manifest>;
 
 /** Writes a backup to a new folder, which gets its final name when it is complete. */

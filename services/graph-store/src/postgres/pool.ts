@@ -18,24 +18,24 @@ export class PoolFull extends Error {}
 type Rows = readonly (object | undefined)[];
 
 /** A fragment that can be part of another statement. */
-interface Part {
+interface Fragment {
   readonly part: (connection: Connection) => postgres.PendingQuery<postgres.Row[]>;
 }
 
 /** A statement, sent when it is awaited. */
-export interface Statement<R extends Rows> extends PromiseLike<postgres.RowList<R>>, Part {}
+export interface Statement<R extends Rows> extends PromiseLike<postgres.RowList<R>>, Fragment {}
 
-type Value = string | number | boolean | null | Uint8Array | Part;
+type ParameterValue = string | number | boolean | null | Uint8Array | Fragment;
 
 /** Creates statements, like `postgres`. */
 export interface Queries {
-  <R extends Rows = postgres.Row[]>(text: TemplateStringsArray, ...values: readonly Value[]): Statement<R>;
+  <R extends Rows = postgres.Row[]>(text: TemplateStringsArray, ...values: readonly ParameterValue[]): Statement<R>;
   unsafe<R extends Rows = postgres.Row[]>(text: string, values?: readonly string[], options?: { readonly prepare?: boolean }): Statement<R>;
   /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Queries;
 }
 
-interface Waiting {
+interface WaitingStatement {
   readonly deadline: number;
   readonly begin: () => void;
   readonly refuse: (error: Error) => void;
@@ -48,7 +48,7 @@ export class Pool {
   readonly #max: number;
   readonly #idle: Link[] = [];
   readonly #links = new Set<Link>();
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: WaitingStatement[] = [];
   #busy = 0;
   #ended = false;
   #empty: (() => void) | undefined;
@@ -139,7 +139,7 @@ export class Pool {
     const run = <R extends Rows>(part: (connection: Connection) => postgres.PendingQuery<postgres.Row[]>): Statement<R> =>
       new PooledStatement<R>((work) => this.run(work, deadline), part);
     return Object.assign(
-      <R extends Rows>(text: TemplateStringsArray, ...values: readonly Value[]) =>
+      <R extends Rows>(text: TemplateStringsArray, ...values: readonly ParameterValue[]) =>
         run<R>((connection) =>
           connection(
             text,

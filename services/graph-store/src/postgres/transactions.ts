@@ -114,3 +114,6 @@ async function rolledBack(link: Link, byIssuer: boolean): Promise<boolean> {
     clearTimeout(slow);
   }
 }
+
+/** Connections to the journals as their owners, by name. */
+export type Journals = ReadonlyMap<string, Transactions>;

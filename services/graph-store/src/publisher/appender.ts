@@ -6,7 +6,7 @@
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
 import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import { partitionOf, slotOf } from '../core/slot.ts';
-import { call, type PartitionRun, type PartitionState, type Procedure } from './messages.ts';
+import { call, type PartitionRun, type PartitionState, type PublisherProcedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { HEAD_EVERY, HOT_CHANGES, REDIS_RETRY_MS, RUN_CHANGES, UNREADABLE_MS, VERIFY_MS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
@@ -70,7 +70,7 @@ export class Appender {
   }
 
   /** One task at a time. */
-  *#work(work: Procedure<Stopped | undefined>): Procedure {
+  *#work(work: PublisherProcedure<Stopped | undefined>): PublisherProcedure {
     const state = this.#state;
     this.#isBusy = true;
     const stopped = yield* work;
@@ -87,7 +87,7 @@ export class Appender {
   }
 
   /** Claims every partition and rebuilds those that were not written in this epoch. */
-  *#connect(term: Term): Procedure<Stopped | undefined> {
+  *#connect(term: Term): PublisherProcedure<Stopped | undefined> {
     const { epoch, fence } = term;
     const pinged = yield* call({ call: 'ping' });
     if (!pinged.ok) return pinged.failure;
@@ -125,7 +125,7 @@ export class Appender {
   }
 
   /** Rebuilds a partition, under the generation after the given one. */
-  *#rebuild({ epoch, fence }: Term, partition: number, before: number): Procedure<Outcome<PartitionState | 'again'>> {
+  *#rebuild({ epoch, fence }: Term, partition: number, before: number): PublisherProcedure<Outcome<PartitionState | 'again'>> {
     const state = this.#state;
     state.appenderStats.rebuilt += 1;
     const newest = yield* call({ call: 'newest' });
@@ -165,7 +165,7 @@ export class Appender {
   }
 
   /** Appends the next run. */
-  *#append(term: Term): Procedure<Stopped | undefined> {
+  *#append(term: Term): PublisherProcedure<Stopped | undefined> {
     const state = this.#state;
     const states = this.#states ?? [];
     const run = yield* this.#nextRun();
@@ -195,7 +195,7 @@ export class Appender {
   }
 
   /** Verifies that Redis still has the last entry: a Redis that was wiped while idle is detected too. */
-  *#verify(term: Term): Procedure<Stopped | undefined> {
+  *#verify(term: Term): PublisherProcedure<Stopped | undefined> {
     const states = this.#states ?? [];
     const found = yield* call({ call: 'states', epoch: term.epoch, partitions: this.#partitions });
     if (!found.ok) return found.failure;
@@ -209,7 +209,7 @@ export class Appender {
   }
 
   /** Claims a partition that is not as expected, and rebuilds it. */
-  *#renew(term: Term, states: PartitionState[], partition: number): Procedure<Stopped | undefined> {
+  *#renew(term: Term, states: PartitionState[], partition: number): PublisherProcedure<Stopped | undefined> {
     const claimed = yield* call({ call: 'claim', epoch: term.epoch, partition, fence: term.fence });
     if (!claimed.ok) return claimed.failure;
     if (claimed.value.is === 'fenced') return 'again';
@@ -220,7 +220,7 @@ export class Appender {
     return undefined;
   }
 
-  *#nextRun(): Procedure<Outcome<readonly Recent[]>> {
+  *#nextRun(): PublisherProcedure<Outcome<readonly Recent[]>> {
     const { recent } = this.#state;
     const run: Recent[] = [];
     for (let seq = this.#cursor + 1; run.length < RUN_CHANGES; seq += 1) {

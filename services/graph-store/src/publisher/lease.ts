@@ -4,7 +4,7 @@
  * itself.
  */
 import { done, type Outcome } from '@polyedge/contracts/errors';
-import { call, type Procedure } from './messages.ts';
+import { call, type PublisherProcedure } from './messages.ts';
 import { LEASE_MARGIN_MS, LEASE_TTL_MS } from './settings.ts';
 import type { PublisherState } from './term.ts';
 
@@ -32,7 +32,7 @@ export class PublisherLease {
   }
 
   /** Acquires the lease if it is free or already this holder's. Returns the publishing position; undefined: another process holds it. */
-  *take(): Procedure<Outcome<{ readonly publishedSeq: number } | undefined>> {
+  *take(): PublisherProcedure<Outcome<{ readonly publishedSeq: number } | undefined>> {
     const sentAt = this.#state.at;
     const taken = yield* call({ call: 'take', above: this.#state.fenceMet });
     if (!taken.ok || taken.value === undefined) return taken.ok ? done(undefined) : taken;
@@ -42,7 +42,7 @@ export class PublisherLease {
   }
 
   /** Renews the lease. False: it is lost. */
-  *renew(publishedSeq: number): Procedure<boolean> {
+  *renew(publishedSeq: number): PublisherProcedure<boolean> {
     const sentAt = this.#state.at;
     const renewed = yield* call({ call: 'renew', fence: this.#fence, publishedSeq });
     if (!renewed.ok || !renewed.value) {
@@ -54,7 +54,7 @@ export class PublisherLease {
   }
 
   /** Releases it, so that a successor need not wait for the end of the term. */
-  *release(publishedSeq: number): Procedure<Outcome<undefined>> {
+  *release(publishedSeq: number): PublisherProcedure<Outcome<undefined>> {
     this.#actUntil = Number.NEGATIVE_INFINITY;
     return yield* call({ call: 'release', fence: this.#fence, publishedSeq });
   }

@@ -6,7 +6,7 @@
 import type { Failure } from '@polyedge/contracts/errors';
 import { Appender } from './appender.ts';
 import { PublisherLease } from './lease.ts';
-import { call, type Procedure, type PublisherEffect, type PublisherInput } from './messages.ts';
+import { call, type PublisherEffect, type PublisherInput, type PublisherProcedure } from './messages.ts';
 import { Recent, type RecentChanges } from './recent.ts';
 import { Relay } from './relay.ts';
 import { type AppenderStats, GIVEN_BACK_MS, INTERRUPTED_MS, type PublisherStats, RENEW_MS } from './settings.ts';
@@ -133,7 +133,7 @@ export class PublisherMachine {
   }
 
   /** Starts or ends a term; work of the previous one ends. */
-  #change(procedure: Procedure): void {
+  #change(procedure: PublisherProcedure): void {
     this.#end();
     this.#isChanging = true;
     this.#state.procedures.start(procedure);
@@ -149,13 +149,13 @@ export class PublisherMachine {
   }
 
   /** Acquires the lease and determines the epoch, before anything is published. */
-  *#begin(): Procedure {
+  *#begin(): PublisherProcedure {
     const failure = yield* this.#open();
     this.#isChanging = false;
     if (failure !== undefined) this.#interrupted(failure);
   }
 
-  *#open(): Procedure<Failure | undefined> {
+  *#open(): PublisherProcedure<Failure | undefined> {
     const state = this.#state;
     const taken = yield* this.#lease.take();
     if (!taken.ok) return taken.failure;
@@ -191,7 +191,7 @@ export class PublisherMachine {
     this.#takeAt = this.#state.at + INTERRUPTED_MS;
   }
 
-  *#renew(): Procedure {
+  *#renew(): PublisherProcedure {
     this.#renewAt = Number.POSITIVE_INFINITY;
     const began = this.#state.at;
     const { cursor } = this.#relay;
@@ -207,14 +207,14 @@ export class PublisherMachine {
   }
 
   /** @param restMs how long other replicas may acquire the lease first */
-  *#release(restMs: number): Procedure {
+  *#release(restMs: number): PublisherProcedure {
     const released = yield* this.#lease.release(this.#relay.flushed);
     this.#isChanging = false;
     this.#takeAt = this.#state.at + restMs;
     if (!released.ok) this.#interrupted(released.failure);
   }
 
-  *#finish(): Procedure {
+  *#finish(): PublisherProcedure {
     const { cursor } = this.#relay;
     if ((yield* call({ call: 'flush' })).ok) this.#relay.reached(cursor);
     yield* this.#lease.release(this.#relay.flushed);

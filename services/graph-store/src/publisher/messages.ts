@@ -1,7 +1,7 @@
 /** The inputs and effects of the publisher machine. Plain data: a record of both is a transcript. */
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Outcome } from '@polyedge/contracts/errors';
-import { type Procedure as AnyProcedure, type CallEffect, callFunction } from '@polyedge/journal/procedure';
+import { type CallEffect, callFunction, type Procedure } from '@polyedge/journal/procedure';
 import type { Committed, Recent } from './recent.ts';
 
 /** The state of a partition of the hot journal in Redis. */
@@ -130,5 +130,5 @@ export type PublisherEffect =
   | { readonly do: 'stopped' };
 
 /** Work of the publisher that takes several calls, and how it makes one. */
-export type Procedure<Result = void> = AnyProcedure<PublisherCall, Result>;
+export type PublisherProcedure<Result = void> = Procedure<PublisherCall, Result>;
 export const call = callFunction<PublisherCall, PublisherReplies>();

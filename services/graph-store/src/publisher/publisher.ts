@@ -35,7 +35,7 @@ export interface PublisherOptions {
   readonly settle: () => Promise<PublisherReplies['settle']>;
 }
 
-type Reply = PublisherReplies[PublisherCall['call']];
+type PublisherReply = PublisherReplies[PublisherCall['call']];
 
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -157,7 +157,7 @@ export class Publisher {
 
   // ---- calls
 
-  async #answer(call: PublisherCall): Promise<Outcome<Reply>> {
+  async #answer(call: PublisherCall): Promise<Outcome<PublisherReply>> {
     try {
       if (call.call === 'flush') {
         const flushed = await this.#options.bus.flush(FLUSH_MS);
@@ -169,7 +169,7 @@ export class Publisher {
     }
   }
 
-  async #call(call: Exclude<PublisherCall, { call: 'flush' }>): Promise<Reply> {
+  async #call(call: Exclude<PublisherCall, { call: 'flush' }>): Promise<PublisherReply> {
     const { lease, journal, redis, partitions } = this.#options;
     switch (call.call) {
       case 'take':
@@ -208,7 +208,7 @@ export class Publisher {
 async function callRedis(
   call: Extract<PublisherCall, { call: 'claim' | 'states' | 'append' | 'clear' | 'fill' | 'switch' }>,
   hot: HotJournal,
-): Promise<Reply> {
+): Promise<PublisherReply> {
   switch (call.call) {
     case 'claim':
       return await hot.claim(call.partition, call.fence);

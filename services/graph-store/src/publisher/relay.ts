@@ -3,7 +3,7 @@
  * the head that covers it. Repeats are harmless, since rows never change and edges deliver by seq; a gap would not be.
  */
 
-import { call, type Procedure } from './messages.ts';
+import { call, type PublisherProcedure } from './messages.ts';
 import type { Recent } from './recent.ts';
 import { IDLE_HEAD_MS, POLL_BEHIND_MS, POLL_MS, RUN_CHANGES, RUN_CHARACTERS } from './settings.ts';
 import type { PublisherState, Term } from './term.ts';
@@ -121,7 +121,7 @@ export class Relay {
     this.#headAt = this.#state.at;
   }
 
-  *#read(): Procedure {
+  *#read(): PublisherProcedure {
     const state = this.#state;
     state.stats.readsFromJournal += 1;
     this.#readAt = Number.POSITIVE_INFINITY;
@@ -136,7 +136,7 @@ export class Relay {
     }
   }
 
-  *#poll(): Procedure {
+  *#poll(): PublisherProcedure {
     const state = this.#state;
     this.#polling = true;
     this.#polledAt = state.at;

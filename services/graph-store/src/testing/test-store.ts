@@ -13,7 +13,7 @@ import { uniqueKeys } from '../core/unique.ts';
 import { validateRequest } from '../core/validate.ts';
 import { World } from '../core/world.ts';
 
-export type Outcome =
+export type TestOutcome =
   | { readonly ok: true; readonly operations: readonly PendingResult[]; readonly changes: readonly FullChange[] }
   | { readonly ok: false; readonly failure: Failure; readonly operation?: number };
 
@@ -34,7 +34,7 @@ export class TestStore {
   #now = 1_000;
 
   /** Applies requests as one batch; the rows of all requests are loaded first. */
-  batch(...requests: readonly (readonly Operation[])[]): Outcome[] {
+  batch(...requests: readonly (readonly Operation[])[]): TestOutcome[] {
     const world = new World();
     const tenant = world.tenant(TENANT);
     const base = this.journal.length;
@@ -78,7 +78,7 @@ export class TestStore {
   }
 
   /** Applies one request as a batch. */
-  request(...operations: readonly Operation[]): Outcome {
+  request(...operations: readonly Operation[]): TestOutcome {
     const [outcome] = this.batch(operations);
     assert.ok(outcome);
     return outcome;
@@ -113,8 +113,8 @@ export class TestStore {
     for (const key of keys) tenant.loadOwner(key, this.keys.get(key));
   }
 
-  #commit(world: World, base: number, pending: readonly ReturnType<typeof applyRequest>[]): Outcome[] {
-    const outcomes = pending.map((applied): Outcome => {
+  #commit(world: World, base: number, pending: readonly ReturnType<typeof applyRequest>[]): TestOutcome[] {
+    const outcomes = pending.map((applied): TestOutcome => {
       if (applied.outcome === 'needs') throw new Error('unreachable');
       if (applied.outcome === 'failed') return { ok: false, failure: applied.failure, operation: applied.operation };
       const first = assignSeq(applied.changes[0]?.seq ?? 0, base);

@@ -8,7 +8,7 @@ import { AUTHENTICATION_REQUIRED, CLOSE, closeReason, toError } from './failures
 const LONGEST_TIMER_MS = 3_600_000;
 
 /** A session that was refused on opening. */
-class Refused implements Session<never, never> {
+class RefusedSession implements Session<never, never> {
   handle(): readonly [] {
     return [];
   }
@@ -28,7 +28,7 @@ export function openOrRefuse<In, Out>(
   const failure: Failure = refused ? { code: 'unauthenticated', detail: AUTHENTICATION_REQUIRED } : credential.failure;
   const error = toError(failure);
   return [
-    new Refused(),
+    new RefusedSession(),
     [
       { do: 'send', frame: error },
       { do: 'close', code: refused ? CLOSE.refused : CLOSE.overload, reason: closeReason(error.error.message) },

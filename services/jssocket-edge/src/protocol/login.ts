@@ -29,7 +29,7 @@ interface PendingLogin {
  * What to do with an answer: `final` ends the pending login. `earlier` is passed on, but the login stays pending: the core answers in order, and
  * was asked for an earlier login of this client as well. `drop` is a late answer that changes nothing, or belongs to an earlier login.
  */
-export type Answer = 'final' | 'earlier' | 'drop';
+export type LoginAnswer = 'final' | 'earlier' | 'drop';
 
 /** The answers of one core that may still arrive. */
 interface Outstanding {
@@ -87,7 +87,7 @@ export class Login {
   }
 
   /** @param changes whether the answer changes something for the client */
-  answered(core: string, changes: boolean, at: number): Answer {
+  answered(core: string, changes: boolean, at: number): LoginAnswer {
     const outstanding = this.#outstanding.get(core);
     if (outstanding !== undefined && at <= outstanding.until) {
       if (outstanding.ofEarlier > 0) {

@@ -21,11 +21,16 @@ const MAX_PATTERN = 500;
 const MAX_STEPS = 5_000_000;
 const MAX_PROPERTIES = 10_000;
 
-type Kind = 'user' | 'bot';
-const NAME_OF: Readonly<Record<Kind, string>> = { user: 'username', bot: 'name' };
+type ListedKind = 'user' | 'bot';
+const NAME_OF: Readonly<Record<ListedKind, string>> = { user: 'username', bot: 'name' };
 
 /** Loads what belongs to a page of users or bots: all their properties with one query. */
-export async function showParents(store: Store, tenant: string, kind: Kind, parents: readonly Element[]): Promise<Outcome<unknown[]>> {
+export async function showParents(
+  store: Store,
+  tenant: string,
+  kind: ListedKind,
+  parents: readonly Element[],
+): Promise<Outcome<unknown[]>> {
   const properties = await propertiesOf(
     store,
     tenant,
@@ -42,7 +47,7 @@ export async function propertiesOf(store: Store, tenant: string, parents: readon
 }
 
 /** @param only the one that the caller may see: in a regular expression the dots of its name would match any character */
-export async function listParents(store: Store, request: Request, kind: Kind, only?: string): Promise<Reply> {
+export async function listParents(store: Store, request: Request, kind: ListedKind, only?: string): Promise<Reply> {
   const parsed = pageOf(request);
   if (!parsed.ok) return parsed.reply;
   const { page } = parsed;
@@ -128,7 +133,13 @@ function oneOf(text: string): Filter {
   return { test: 'in', path: attribute('value'), values };
 }
 
-async function parentsWhere(store: Store, tenant: string, kind: Kind, filter: Filter, by?: Sort): Promise<Outcome<readonly string[]>> {
+async function parentsWhere(
+  store: Store,
+  tenant: string,
+  kind: ListedKind,
+  filter: Filter,
+  by?: Sort,
+): Promise<Outcome<readonly string[]>> {
   const found = await store.query(tenant, {
     filter: both(ofType(TYPES.property), equal(attribute('parent_type'), kind), filter),
     limit: MAX_SCANNED,

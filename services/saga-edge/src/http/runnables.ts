@@ -1,6 +1,7 @@
 /** Scripts and jobs as resources: versions, restore, calls and logs (Saga protocol page, 6.5 and 6.6). Nothing here runs code. */
 import { Script } from 'node:vm';
 import type { Operation } from '@polyedge/contracts/bus/graph';
+import type { RunnableType } from '@polyedge/contracts/bus/runnables';
 import type { Element } from '@polyedge/contracts/element';
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textOr, textsOf, toDocument } from '@polyedge/saga/elements';
@@ -10,8 +11,6 @@ import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
-
-type Plural = 'scripts' | 'jobs';
 
 const KINDS = {
   scripts: { type: TYPES.script, title: 'Script', code: ['body', 'path'] },
@@ -157,7 +156,7 @@ async function listOf(store: Store, request: Request, type: string, where: Reado
 async function save(
   store: Store,
   request: Request,
-  plural: Plural,
+  plural: RunnableType,
   before: Element,
   given: Readonly<Record<string, Json>>,
 ): Promise<Reply> {
@@ -193,7 +192,7 @@ async function save(
 
 /** When a job is due next, if a change determines it; a runner updates it at every tick. */
 function dueOf(
-  plural: Plural,
+  plural: RunnableType,
   set: Readonly<Record<string, Json>>,
   before: Readonly<Record<string, Json>>,
 ): Readonly<Record<string, Json>> {
@@ -205,7 +204,7 @@ function dueOf(
   return { next_run_at: tick === undefined ? null : new Date(tick).toISOString() };
 }
 
-function versionOf(plural: Plural, runnable: string, attributes: Readonly<Record<string, Json>>, request: Request): Operation {
+function versionOf(plural: RunnableType, runnable: string, attributes: Readonly<Record<string, Json>>, request: Request): Operation {
   const code: Record<string, Json> = {};
   for (const name of KINDS[plural].code) code[name] = attributes[name] ?? null;
   return {
@@ -225,7 +224,7 @@ function versionOf(plural: Plural, runnable: string, attributes: Readonly<Record
 type Checked = { readonly ok: true; readonly value: Record<string, Json> } | { readonly ok: false; readonly error: SagaError };
 
 /** The attributes that a body sets on a runnable; with `before`, only those that change. */
-function attributesOf(plural: Plural, body: unknown, before: Element | undefined): Checked {
+function attributesOf(plural: RunnableType, body: unknown, before: Element | undefined): Checked {
   if (!isObject(body)) return { ok: false, error: sagaError(400, 'the body is not an object') };
   const bad = (field: string, problem: string): Checked => ({ ok: false, error: unprocessable(field, problem) });
   const value: Record<string, Json> = {};

@@ -1,4 +1,5 @@
 import { type SagaError, sagaError } from '@polyedge/saga/errors';
+import type { DecodedFrame } from '@polyedge/session/session';
 import { type SagaMessage, toMessage } from './message.ts';
 
 /** A client's message, and the number of its acknowledgement. */
@@ -25,10 +26,8 @@ export type SagaRaw =
     }
   | { readonly kind: 'ack'; readonly ack: number; readonly args: readonly unknown[] };
 
-type DecodedFrame = { readonly ok: true; readonly value: SagaFrame } | { readonly ok: false; readonly problem: string };
-
 /** Clients never acknowledge our events; every incoming packet is an event, known or not. */
-export function decode(raw: SagaRaw): DecodedFrame {
+export function decode(raw: SagaRaw): DecodedFrame<SagaFrame> {
   if (raw.kind === 'ack') return { ok: false, problem: 'nothing was asked' };
   const { event, args, ack } = raw;
   return { ok: true, value: { message: toMessage(event, args[0], unfitness(raw)), ack } };

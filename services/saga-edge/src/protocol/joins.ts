@@ -1,16 +1,15 @@
 /** The join/leave pairs (Saga protocol page, 3.2 and 3.3): the subscriptions of each, and the required right. */
+import type { RunnableType } from '@polyedge/contracts/bus/runnables';
 import type { Interest } from '@polyedge/contracts/interest';
 import type { Filter } from '@polyedge/query/filter';
 import { attribute, both, equal, GLOBALS_ID, isObject, ofType, TYPES } from '@polyedge/saga/elements';
 import type { View } from '@polyedge/session/session';
 
-type Runnable = 'scripts' | 'jobs';
-
 /** The meaning of a base name such as `/users` or `/jobs/versions`. */
 export type Room =
   | { readonly of: 'parent'; readonly kind: 'user' | 'bot' }
   | { readonly of: 'globals' }
-  | { readonly of: 'runnable'; readonly runnable: Runnable; readonly what: 'runnable_calls' | 'runnable_logs' | 'versions' }
+  | { readonly of: 'runnable'; readonly runnable: RunnableType; readonly what: 'runnable_calls' | 'runnable_logs' | 'versions' }
   | { readonly of: 'npm' };
 
 const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([

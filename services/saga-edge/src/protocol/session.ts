@@ -41,10 +41,10 @@ export function openSaga(opening: Opening, settings: SagaSettings): readonly [Se
 }
 
 /** The tasks of a session: those of messages belong to a frame and have an answer, those of the socket itself have neither. */
-type Host = TaskHost<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
+type SagaHost = TaskHost<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
 type SocketTask = Task<SocketQuestion, undefined>;
 
-class SagaSession implements Session<SagaFrame, SagaOut>, Host {
+class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
   readonly #nonce: string;
   readonly #settings: SagaSettings;
   readonly #out = new Output<SagaOut>();

@@ -268,14 +268,14 @@ function processorMs(): number {
   return (user + system) / 1000;
 }
 
-interface Answer {
+interface HttpAnswer {
   readonly status: unknown;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: unknown;
 }
 
 /** An invalid answer is the script's mistake, not a failure of this process. */
-function answerOf({ status, headers, body }: Answer, file: string): RunOutcome {
+function answerOf({ status, headers, body }: HttpAnswer, file: string): RunOutcome {
   const known = typeof status === 'number' && Number.isInteger(status) && status >= 100 && status <= 599;
   if (!known || typeof body !== 'string') return threw('RangeError', 'the answer has no status from 100 to 599', '', file);
   const texts: Record<string, string> = {};
@@ -292,7 +292,11 @@ async function heldBy({ isolate }: Warm): Promise<number> {
 
 function outcomeOf(result: unknown, file: string): RunOutcome {
   // The sandbox wrote this text; a script that forged it would only misreport its own run, and the service validates its form.
-  const { ok, response, error } = result as { ok?: boolean; response?: Answer; error?: { name: string; message: string; stack: string } };
+  const { ok, response, error } = result as {
+    ok?: boolean;
+    response?: HttpAnswer;
+    error?: { name: string; message: string; stack: string };
+  };
   if (ok === true) return response === undefined ? { is: 'returned' } : answerOf(response, file);
   return threw(error?.name ?? 'Error', error?.message ?? '', error?.stack ?? '', file);
 }

@@ -27,7 +27,7 @@ const LIMITS = { maxPackages: 200, maxBytes: 64 * 1024 * 1024, maxBundleBytes: 2
 /** Cached bundles; the least recently used is evicted. */
 const MAX_KEPT = 64;
 
-const Answer = T.Union([
+const PackageAnswer = T.Union([
   T.Object({
     ok: T.Literal(true),
     name: T.String({ maxLength: 256 }),
@@ -36,8 +36,8 @@ const Answer = T.Union([
   }),
   T.Object({ ok: T.Literal(false), problem: T.String({ maxLength: 1000 }) }),
 ]);
-type Answer = Static<typeof Answer>;
-const answerCheck = check(Answer);
+type PackageAnswer = Static<typeof PackageAnswer>;
+const answerCheck = check(PackageAnswer);
 
 export interface PackagesOptions {
   readonly bus: Bus;
@@ -154,7 +154,7 @@ export class Packages {
 }
 
 /** @param asked without the folder in which it works, which is gone when this has resolved, also if the process was killed */
-async function carryOut(asked: object): Promise<Answer> {
+async function carryOut(asked: object): Promise<PackageAnswer> {
   const folder = await mkdtemp(join(tmpdir(), 'saga-package-')).catch(() => undefined);
   if (folder === undefined) return { ok: false, problem: 'there is no room for it' };
   try {
@@ -164,12 +164,12 @@ async function carryOut(asked: object): Promise<Answer> {
   }
 }
 
-function install(asked: object): Promise<Answer> {
+function install(asked: object): Promise<PackageAnswer> {
   return new Promise((resolve) => {
     // Without our environment, because it unpacks untrusted content.
     const child = fork(program, [], { env: {}, stdio: 'ignore', execArgv: ['--max-old-space-size=512'] });
     const late = setTimeout(() => child.kill('SIGKILL'), INSTALL_MS);
-    let answer: Answer | undefined;
+    let answer: PackageAnswer | undefined;
     child.on('message', (message: unknown) => {
       if (answerCheck.test(message)) answer = message;
     });

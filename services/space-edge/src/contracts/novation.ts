@@ -67,7 +67,7 @@ export function novated(contract: Contract, { subscription, offers, limits, auto
   };
 }
 
-export interface Fallback {
+export interface NovationFallback {
   readonly plan?: string | undefined;
   readonly addOns: Readonly<Record<string, number>>;
   readonly version: string;
@@ -76,7 +76,12 @@ export interface Fallback {
 }
 
 /** Changes the pricing of one service, because the current one is archived: its levels are reset, the billing period continues. */
-export function fallenBack(contract: Contract, service: string, { plan, addOns, version, offer, limits }: Fallback, now: number): Novated {
+export function fallenBack(
+  contract: Contract,
+  service: string,
+  { plan, addOns, version, offer, limits }: NovationFallback,
+  now: number,
+): Novated {
   const { [service]: _plan, ...plans } = contract.subscriptionPlans;
   const levels = withMissing(withoutService(contract.usage, service), freshLevels(service, limits, now));
   return {

@@ -7,7 +7,7 @@ export interface Variables {
   readonly contexts?: Readonly<Record<ContextName, ReadonlyMap<string, Value>>>;
 }
 
-export type Outcome = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problem: string };
+export type Evaluated = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly problem: string };
 
 /** The most steps of one evaluation: one for every part, and one for every 16 characters or items that an operation reads. */
 const MAX_STEPS = 10_000;
@@ -15,7 +15,7 @@ const MAX_STEPS = 10_000;
 class StepLimitExceeded extends Error {}
 
 /** Never throws. */
-export function run(tree: Tree, environment: Variables): Outcome {
+export function run(tree: Tree, environment: Variables): Evaluated {
   try {
     return { ok: true, value: new Evaluation(environment).of(tree) };
   } catch (error) {

@@ -47,7 +47,7 @@ export function problemText({ line, column, path, message }: PricingProblem): st
 /** The most problems reported for one text. */
 const MAX_PROBLEMS = 20;
 
-export type Kind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean' | 'date';
+export type NodeKind = 'absent' | 'null' | 'map' | 'list' | 'text' | 'number' | 'boolean' | 'date';
 
 /** A parsed text and its problems. */
 export class Source {
@@ -172,7 +172,7 @@ export class LocatedValue {
     this.path = path;
   }
 
-  get kind(): Kind {
+  get kind(): NodeKind {
     const node = this.#node;
     if (node === undefined) return 'absent';
     if (isMap(node)) return 'map';

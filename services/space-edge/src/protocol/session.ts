@@ -16,10 +16,13 @@ const TEST = 'test';
 /** The scope of a principal that receives the events of every organization. */
 export const ALL_ORGANIZATIONS = '*';
 
-type Effects = readonly Effect<PricingEvent>[];
+type SessionEffects = readonly Effect<PricingEvent>[];
 
 /** A principal's `scopes` are the organizations whose events it may receive. */
-export function openSession({ credential }: Pick<Opening, 'credential'>, settings: SessionSettings): readonly [PricingSession, Effects] {
+export function openSession(
+  { credential }: Pick<Opening, 'credential'>,
+  settings: SessionSettings,
+): readonly [PricingSession, SessionEffects] {
   const session = new PricingSession(settings.tenant);
   if (credential === undefined) {
     return [session, settings.requireKey ? [{ do: 'close', code: 1008, reason: 'an API key is required' }] : session.listen(EVERYTHING)];
@@ -41,7 +44,7 @@ class PricingSession implements Session<unknown, PricingEvent> {
     this.#tenant = tenant;
   }
 
-  listen(filter: Filter): Effects {
+  listen(filter: Filter): SessionEffects {
     const events: Effect<PricingEvent> = {
       do: 'subscribe',
       id: EVENTS,
@@ -52,7 +55,7 @@ class PricingSession implements Session<unknown, PricingEvent> {
     return filter === EVERYTHING ? [events, { do: 'listen', id: TEST, subject: spaceTestEvent.subject({}) }] : [events];
   }
 
-  handle(input: Input<unknown>): Effects {
+  handle(input: Input<unknown>): SessionEffects {
     switch (input.kind) {
       case 'message':
         return spaceTestEvent.body.test(input.body)

@@ -1,9 +1,8 @@
 import { type EventsMessage, eventsMessage } from '@polyedge/contracts/wire/hiro';
 import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
+import type { DecodedFrame } from '@polyedge/session/session';
 import { asObject } from '../parameters.ts';
-
-type DecodedFrame = { readonly ok: true; readonly value: EventsFrame } | { readonly ok: false; readonly problem: string };
 
 /** A decoded text frame of events-ws; `nothing` is `{}`, which one generation of the JavaScript client sometimes sent. */
 export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' };
@@ -11,7 +10,7 @@ export type EventsFrame = EventsMessage | { readonly type: 'nothing' | 'binary' 
 const TYPES: readonly unknown[] = ['token', 'subscribe', 'register', 'unregister', 'clear'];
 
 /** Never throws. */
-export function decodeEvents(raw: string | Uint8Array): DecodedFrame {
+export function decodeEvents(raw: string | Uint8Array): DecodedFrame<EventsFrame> {
   if (typeof raw !== 'string') return { ok: true, value: { type: 'binary' } };
   let parsed = parseJson(raw);
   // The Python client's `subscribe_scope` encodes twice: a JSON string that holds the message.

@@ -30,7 +30,7 @@ const MAX_RETIRING = 4;
 /** Subscriptions per socket that the driver must allow: every filter, and replaced ones that still have frames in flight. */
 export const MAX_SUBSCRIPTIONS = MAX_FILTERS * (1 + MAX_RETIRING);
 
-type Out = Effect<Event | HiroError>;
+type EventsEffect = Effect<Event | HiroError>;
 
 /** Options in the query of the upgrade. Only the exact text `true` is true (hiro-python-library, glitches). */
 export interface Wishes {
@@ -96,7 +96,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     this.#settings = settings;
   }
 
-  handle(input: Input<EventsFrame>, at: number): readonly Out[] {
+  handle(input: Input<EventsFrame>, at: number): readonly EventsEffect[] {
     if (this.#closed) return [];
     switch (input.kind) {
       case 'frame':
@@ -127,7 +127,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     }
   }
 
-  #receive(frame: EventsFrame): readonly Out[] {
+  #receive(frame: EventsFrame): readonly EventsEffect[] {
     switch (frame.type) {
       case 'token':
         return [{ do: 'authenticate', id: this.#newName('token'), credential: frame.args._TOKEN, adopt: true }];
@@ -149,7 +149,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   /** Subscribes to a further scope. The Elixir client sends `null` if none is configured: the default scope stays. */
-  #subscribe(scope: string | undefined): readonly Out[] {
+  #subscribe(scope: string | undefined): readonly EventsEffect[] {
     if (scope === undefined || scope === '' || this.#wishes.allScopes || this.#scopes?.has(scope) === true) return [];
     // The Java client reconnects on any error frame: only for real denials.
     if (!mayUseScope(this.#principal, scope)) return [errorFrame({ code: 'not-allowed', detail: 'this token may not read that scope' })];
@@ -159,7 +159,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return this.#renew('retire');
   }
 
-  #register(args: Extract<EventsMessage, { type: 'register' }>['args']): readonly Out[] {
+  #register(args: Extract<EventsMessage, { type: 'register' }>['args']): readonly EventsEffect[] {
     const content = args['filter-content'];
     const filterType = args['filter-type'] ?? 'jfilter';
     if (filterType !== 'jfilter') return [errorFrame({ code: 'invalid', detail: 'the only filter-type is jfilter' })];
@@ -182,7 +182,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return known === undefined ? effects : [...effects, ...this.#retire([{ name, subscription: known.subscription }])];
   }
 
-  #unregister(name: string): readonly Out[] {
+  #unregister(name: string): readonly EventsEffect[] {
     const known = this.#filters.get(name);
     if (known === undefined) return [];
     this.#filters.delete(name);
@@ -190,7 +190,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return [{ do: 'unsubscribe', id: known.subscription }, ...this.#endRetired((replaced) => replaced.name === name)];
   }
 
-  #authenticated(outcome: Extract<Input<never>, { kind: 'authenticated' }>['outcome'], at: number): readonly Out[] {
+  #authenticated(outcome: Extract<Input<never>, { kind: 'authenticated' }>['outcome'], at: number): readonly EventsEffect[] {
     if (!outcome.ok) {
       // An unavailable verifier says nothing about the token.
       return outcome.failure.code === 'unauthenticated' ? this.#refuse(undefined) : [];
@@ -202,9 +202,9 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   /** Updates every subscription to the current filters and rights. */
-  #renew(old: 'retire' | 'at-once'): readonly Out[] {
+  #renew(old: 'retire' | 'at-once'): readonly EventsEffect[] {
     if (this.#group !== undefined) return this.#showInGroup();
-    const effects: Out[] = [];
+    const effects: EventsEffect[] = [];
     const replaced: Replaced[] = [];
     for (const [name, registered] of this.#filters) {
       if (this.#showsOf(registered) === registered.shows) continue;
@@ -216,7 +216,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return [...effects, ...replaced.map(unsubscribe), ...this.#endRetired(() => true)];
   }
 
-  #watch(registered: Registered): readonly Out[] {
+  #watch(registered: Registered): readonly EventsEffect[] {
     registered.subscription = this.#newName('filter');
     registered.shows = this.#showsOf(registered);
     return [{ do: 'subscribe', id: registered.subscription, to: { tenant: this.#principal.tenant }, view: this.#viewOf(registered) }];
@@ -236,7 +236,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
    * get. Joining waits a moment after the first filter, since clients register several, and missed events are delivered according to the
    * filters at the time of joining.
    */
-  #showInGroup(): readonly Out[] {
+  #showInGroup(): readonly EventsEffect[] {
     if (this.#filters.size === 0) {
       const was = this.#membership;
       this.#membership = 'none';
@@ -249,13 +249,13 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return [{ do: 'set-timer', name: GROUP, ms: JOIN_SETTLE_MS }];
   }
 
-  #becomeMember(): readonly Out[] {
+  #becomeMember(): readonly EventsEffect[] {
     if (this.#membership !== 'settling') return [];
     this.#membership = 'member';
     return this.#join();
   }
 
-  #join(): readonly Out[] {
+  #join(): readonly EventsEffect[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
     const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
@@ -265,7 +265,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 
   /** Either the position is stored, or its loss must be reported: in both cases the client must reconnect. */
-  #lostMembership(failure: Failure): readonly Out[] {
+  #lostMembership(failure: Failure): readonly EventsEffect[] {
     const closed = this.#close(CLOSE.overload, closeReason(failure.detail ?? 'the group is not served here any more, connect again'));
     return failure.code === 'limited' || failure.code === 'lost' ? [errorFrame(failure), ...closed] : closed;
   }
@@ -273,7 +273,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   /**
    * Ends subscriptions once their queued frames have reached the client; until then the broadcaster deduplicates changes that both show.
    */
-  #retire(replaced: readonly Replaced[]): readonly Out[] {
+  #retire(replaced: readonly Replaced[]): readonly EventsEffect[] {
     this.#retiring ??= new Map();
     if (this.#retiring.size >= MAX_RETIRING) return replaced.map(unsubscribe);
     const id = this.#newName('retire');
@@ -284,8 +284,8 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     ];
   }
 
-  #endRetired(ends: (replaced: Replaced, confirmation: string) => boolean): readonly Out[] {
-    const effects: Out[] = [];
+  #endRetired(ends: (replaced: Replaced, confirmation: string) => boolean): readonly EventsEffect[] {
+    const effects: EventsEffect[] = [];
     for (const [id, replaced] of this.#retiring ?? []) {
       const left = replaced.filter((one) => !ends(one, id));
       if (left.length === replaced.length) continue;
@@ -296,21 +296,21 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     return effects;
   }
 
-  #checkExpiry(at: number): readonly Out[] {
+  #checkExpiry(at: number): readonly EventsEffect[] {
     return at > this.#principal.expiresAt + this.#settings.tokenGraceMs ? this.#refuse(TOKEN_EXPIRED) : [this.#expiryTimer(at)];
   }
 
-  #expiryTimer(at: number): Out {
+  #expiryTimer(at: number): EventsEffect {
     return expiryTimer(this.#principal.expiresAt + this.#settings.tokenGraceMs + 1 - at);
   }
 
   /** The Python and Java clients react to the frame, the Elixir client to the close code. */
-  #refuse(detail: string | undefined): readonly Out[] {
+  #refuse(detail: string | undefined): readonly EventsEffect[] {
     const error = toError({ code: 'unauthenticated', ...(detail === undefined ? {} : { detail }) });
     return [{ do: 'send', frame: error }, ...this.#close(CLOSE.refused, closeReason(error.error.message))];
   }
 
-  #close(code: number, reason: string): readonly Out[] {
+  #close(code: number, reason: string): readonly EventsEffect[] {
     this.#closed = true;
     return [{ do: 'close', code, reason }];
   }
@@ -321,7 +321,10 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   }
 }
 
-export function openEvents(opening: Opening, settings: EventsSettings): readonly [Session<EventsFrame, Event | HiroError>, readonly Out[]] {
+export function openEvents(
+  opening: Opening,
+  settings: EventsSettings,
+): readonly [Session<EventsFrame, Event | HiroError>, readonly EventsEffect[]] {
   return openOrRefuse<EventsFrame, Event | HiroError>(opening, (principal) => {
     const group = groupOf(opening.query);
     const session = new EventsSession(principal, wishesOf(opening.query), settings, group);
@@ -337,9 +340,9 @@ export function openEvents(opening: Opening, settings: EventsSettings): readonly
   });
 }
 
-const unsubscribe = ({ subscription }: Replaced): Out => ({ do: 'unsubscribe', id: subscription });
+const unsubscribe = ({ subscription }: Replaced): EventsEffect => ({ do: 'unsubscribe', id: subscription });
 
-const errorFrame = (failure: Failure): Out => ({ do: 'send', frame: toError(failure) });
+const errorFrame = (failure: Failure): EventsEffect => ({ do: 'send', frame: toError(failure) });
 
 /** Filter ids are compared deeply, because one generation of the JavaScript client sent objects. They are parsed JSON. */
 const nameOf = (id: unknown): string => canonicalJson((id ?? null) as Json);

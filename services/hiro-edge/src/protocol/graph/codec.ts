@@ -1,6 +1,7 @@
 import { type FrameId, frameId, type GraphRequest, graphRequest, MAX_ID_CHARACTERS } from '@polyedge/contracts/wire/hiro';
 import type { JsonObject } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
+import type { DecodedFrame } from '@polyedge/session/session';
 import { asObject } from '../parameters.ts';
 
 /** A decoded text frame of graph-ws. */
@@ -12,8 +13,6 @@ export type GraphFrame =
   | { readonly kind: 'binary' }
   /** Invalid, but with an id for the response. */
   | { readonly kind: 'malformed'; readonly id: FrameId; readonly problem: string };
-
-type DecodedFrame<In> = { readonly ok: true; readonly value: In } | { readonly ok: false; readonly problem: string };
 
 /** Never throws. */
 export function decodeGraph(raw: string | Uint8Array): DecodedFrame<GraphFrame> {

@@ -49,7 +49,7 @@ export function parseLucene(text: string, placeholders: Placeholders = {}): Outc
 }
 
 /** A part of a term: text, a wildcard, or the values of a placeholder with its source text. */
-type Part = { readonly text: string } | 'any' | 'one' | { readonly values: readonly string[]; readonly text: string };
+type TermPart = { readonly text: string } | 'any' | 'one' | { readonly values: readonly string[]; readonly text: string };
 
 type Conjunction = 'and' | 'or' | undefined;
 
@@ -192,7 +192,7 @@ class LuceneParser extends Scanner {
     return this.#clause(name, true);
   }
 
-  #fieldName(parts: readonly Part[], start: number): string {
+  #fieldName(parts: readonly TermPart[], start: number): string {
     if (parts.length === 1 && parts[0] === 'any') return '*';
     const name = parts.map((part) => (typeof part === 'object' ? part.text : undefined));
     const text = name.join('');
@@ -207,7 +207,7 @@ class LuceneParser extends Scanner {
     return this.#boosted(query);
   }
 
-  #word(field: string | undefined, parts: readonly Part[]): Lucene {
+  #word(field: string | undefined, parts: readonly TermPart[]): Lucene {
     if (!parts.includes('any') && !parts.includes('one')) return toTerm(field, parts, false);
     if (parts.length === 1 && parts[0] === 'any') return field === undefined ? { kind: 'everything' } : { kind: 'exists', field };
     const pattern = parts
@@ -244,7 +244,7 @@ class LuceneParser extends Scanner {
   }
 
   /** The single text of the parts. */
-  #single(parts: readonly Part[]): string {
+  #single(parts: readonly TermPart[]): string {
     const [value, ...more] = textsOf(parts);
     if (value === undefined || parts.length === 0) this.fail('expected a value');
     if (more.length > 0) this.fail('a list cannot stand here');
@@ -253,8 +253,8 @@ class LuceneParser extends Scanner {
   }
 
   /** Reads up to an unescaped character of `ends`. */
-  #term(ends: RegExp): readonly Part[] {
-    const parts: Part[] = [];
+  #term(ends: RegExp): readonly TermPart[] {
+    const parts: TermPart[] = [];
     let text = '';
     const flush = (): void => {
       if (text !== '') parts.push({ text });
@@ -276,10 +276,10 @@ class LuceneParser extends Scanner {
   }
 
   /** A quoted text, in which wildcards are literal. An empty one has one empty part. */
-  #quoted(): readonly Part[] {
+  #quoted(): readonly TermPart[] {
     const start = this.at;
     this.at += 1;
-    const parts: Part[] = [{ text: '' }];
+    const parts: TermPart[] = [{ text: '' }];
     let text = '';
     while (this.next !== '"') {
       if (this.atEnd) this.fail('the quoted text is not closed', start);
@@ -304,7 +304,7 @@ class LuceneParser extends Scanner {
     return character;
   }
 
-  #placeholder(): Part | undefined {
+  #placeholder(): TermPart | undefined {
     if (this.next !== '$') return undefined;
     const start = this.at;
     const text = this.match(PLACEHOLDER);
@@ -330,12 +330,12 @@ class LuceneParser extends Scanner {
   }
 }
 
-function toTerm(field: string | undefined, parts: readonly Part[], quoted: boolean): Lucene {
+function toTerm(field: string | undefined, parts: readonly TermPart[], quoted: boolean): Lucene {
   return { kind: 'term', ...(field !== undefined && { field }), values: textsOf(parts), quoted };
 }
 
 /** All texts of the parts: more than one if a placeholder is a list. */
-function textsOf(parts: readonly Part[]): readonly string[] {
+function textsOf(parts: readonly TermPart[]): readonly string[] {
   let texts = [''];
   for (const part of parts) {
     if (typeof part === 'string') continue;
