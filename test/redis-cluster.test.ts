@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MAIN } from '@polyedge/contracts/journal';
 import { GroupRedis } from '@polyedge/journal/group-redis';
 import { dropOtherEpochs, HotJournal } from '@polyedge/journal/hot-journal';
+import { JournalRedis } from '@polyedge/journal/journal-redis';
 import { connectRedis, primariesOf } from '@polyedge/journal/redis';
 import { makeCertificates } from '@polyedge/testkit/certificates';
 import { startRedisCluster } from '@polyedge/testkit/servers/redis-cluster';
@@ -93,6 +95,44 @@ test('partitions on three servers are written and read together, after one was k
     (await hot.states(PARTITIONS)).map(({ last }) => last),
     partitions.map(() => 0),
   );
+});
+
+test('why a server of a cluster is not reached is reported each time that it goes', async () => {
+  await using cluster = await startRedisCluster();
+  const problems: string[] = [];
+  const redis = new JournalRedis({ redisUrl: cluster.url, redisJournals: undefined }, 'test', (problem) => problems.push(problem));
+  try {
+    const hot = new HotJournal(redis.of(MAIN), 'one');
+    const takesCommands = () =>
+      until('the cluster takes commands', async () => (await hot.states(PARTITIONS)).length > 0, { mayThrow: true });
+    await takesCommands();
+    const before = await cluster.primaries();
+    const [first] = before;
+    assert.ok(first);
+    const reportedTimes = (times: number) =>
+      until(
+        `its absence is reported ${times} times`,
+        async () => {
+          await hot.states(PARTITIONS).catch(() => {});
+          return problems.filter((problem) => problem.includes(`:${first.port}`)).length === times;
+        },
+        { seen: () => problems },
+      );
+    await first.kill();
+    await reportedTimes(1);
+    const takesOver = async () => (await cluster.primaries()).find((one) => !before.includes(one));
+    const successor = await until('its replica takes over', takesOver, { mayThrow: true });
+    await first.restart();
+    await cluster.whole();
+    // The other way round, so that it has keys again.
+    await successor.kill();
+    await until('it takes over', async () => (await cluster.primaries()).includes(first), { mayThrow: true });
+    await takesCommands();
+    await first.kill();
+    await reportedTimes(2);
+  } finally {
+    redis.disconnect();
+  }
 });
 
 test('a cluster is reached over TLS, every server of it, and none with a certificate of another authority', async () => {

@@ -16,7 +16,7 @@ export class JournalRedis {
   /**
    * Throws `CannotStart` with the mistake in the settings.
    * @param name shown in CLIENT LIST
-   * @param onProblem told why a server is not reached, for the log: each reason once until a connection succeeds
+   * @param onProblem told why a server is not reached, for the log: each reason once until one of its servers is reached
    */
   constructor(
     { redisUrl, redisJournals }: { readonly redisUrl: string; readonly redisJournals: string | undefined },
@@ -41,8 +41,7 @@ export class JournalRedis {
       reported.add(message);
       this.#onProblem(`the Redis of journal ${key} is not reached: ${message}`);
     };
-    const redis = connectRedis({ url: own ?? this.#url, name: this.#name, onError });
-    redis.on('ready', () => reported.clear());
+    const redis = connectRedis({ url: own ?? this.#url, name: this.#name, onError, onReady: () => reported.clear() });
     this.#connections.set(key, redis);
     return redis;
   }

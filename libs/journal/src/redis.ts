@@ -26,9 +26,11 @@ export interface RedisSettings {
   /** Shown in CLIENT LIST. */
   readonly name: string;
   readonly onError: (error: Error) => void;
+  /** A server was reached, in a cluster any one of them. */
+  readonly onReady?: () => void;
 }
 
-export function connectRedis({ url, name, onError }: RedisSettings): Redis {
+export function connectRedis({ url, name, onError, onReady = () => {} }: RedisSettings): Redis {
   const target = new URL(url);
   const authority = target.searchParams.get('cafile');
   const sentinels = target.searchParams.getAll('sentinel').map((text) => addressOf(text, DEFAULT_SENTINEL_PORT));
@@ -39,6 +41,8 @@ export function connectRedis({ url, name, onError }: RedisSettings): Redis {
   redis.on('error', onError);
   // The cluster's own error says only that no node was reached.
   redis.on('node error', onError);
+  redis.on('ready', onReady);
+  redis.on('+node', (node: OneServer) => void node.on('ready', onReady));
   return redis;
 }
 
