@@ -7,11 +7,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { graphMutate, graphWriteChunk, type MutationOutcome } from '@polyedge/contracts/bus/graph';
+import { graphMutate, graphWriteChunk, type MutationOutcome, type Operation } from '@polyedge/contracts/bus/graph';
 import type { FullChange } from '@polyedge/contracts/change';
+import type { Element } from '@polyedge/contracts/element';
 import { done } from '@polyedge/contracts/errors';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import type { JsonObject } from '@polyedge/query/json';
+import { compile } from '@polyedge/query/predicate';
 import { LocalNetwork } from '@polyedge/service-kit/local-bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { bundle } from '../src/packages/bundle.ts';
@@ -117,29 +119,54 @@ test('saga:33 what isolates cannot load, hashes that are wrong, other sources an
   }
 });
 
-/** Packages of several organizations, with what is written about each: the last that was set, by organization. */
+/**
+ * Packages of several organizations, with what is written about each: the last that was set, by organization, and the states of every package
+ * one after the other. What is not as a write demands is not found, as in the store.
+ */
 function startPackages(registryUrl: string) {
   const network = new LocalNetwork();
   const [bus, store] = [network.connect(), network.connect()];
   const written = new Map<string, JsonObject>();
-  const stored: MutationOutcome = { ok: true, value: { first: 0, last: 0, operations: [] } };
-  store.respond(graphMutate, async ({ requests }, { tenant = '' }) => {
-    for (const operation of requests.flatMap(({ operations }) => operations))
-      if ('set' in operation) written.set(tenant, operation.set ?? {});
-    return done({ epoch: 'e', outcomes: requests.map(() => stored) });
-  });
+  const states: string[] = [];
+  const elements = new Map<string, Element>();
+  const write = (tenant: string, operation: Operation): boolean => {
+    if (!('target' in operation) || !('id' in operation.target)) return false;
+    const { id, where } = operation.target;
+    const element = elements.get(id);
+    if (element === undefined || where === undefined || !compile(where)(element)) return false;
+    if (!('set' in operation) || operation.set === undefined) return true;
+    written.set(tenant, operation.set);
+    states.push(String(operation.set.state));
+    elements.set(id, { ...element, attributes: { ...element.attributes, ...operation.set } });
+    return true;
+  };
+  const answerTo = (tenant: string, operations: readonly Operation[]): MutationOutcome =>
+    operations.every((operation) => write(tenant, operation))
+      ? { ok: true, value: { first: 0, last: 0, operations: [] } }
+      : { ok: false, failure: { code: 'not-found' } };
+  store.respond(graphMutate, async ({ requests }, { tenant = '' }) =>
+    done({ epoch: 'e', outcomes: requests.map(({ operations }) => answerTo(tenant, operations)) }),
+  );
   store.respond(graphWriteChunk, async () => done({ size: 1 }));
   const writing = new Writing(bus, new Wheel(systemClock));
   const packages = new Packages({ bus, writing, log: silentLog, enabled: true, registry: registryUrl });
-  const change = (tenant: string, spec: string): FullChange => {
+  const change = (tenant: string, spec: string, wanted: number): FullChange => {
     const at = { on: 1, by: 'b', app: 'a' };
     const state = {
       ...{ tenant, id: `${tenant}-${spec}`, kind: 'vertex', type: 'saga/NpmPackage', scope: 's', version: 1, seq: 1, deleted: false },
-      ...{ attributes: { package_name: spec, wanted: 1 }, created: at, modified: at },
+      ...{ attributes: { package_name: spec, wanted }, created: at, modified: at },
     } as const;
     return { tenant, state } as unknown as FullChange;
   };
-  return { written, install: (tenant: string, spec: string) => packages.changed(change(tenant, spec)) };
+  const install = (tenant: string, spec: string, wanted = 1): Promise<void> => {
+    const asked = change(tenant, spec, wanted);
+    const { id, attributes } = asked.state;
+    elements.set(id, { ...asked.state, attributes: { ...elements.get(id)?.attributes, ...attributes } });
+    return packages.changed(asked);
+  };
+  /** A change that is delivered although there were further ones. */
+  const deliverAgain = (tenant: string, spec: string, wanted: number) => packages.changed(change(tenant, spec, wanted));
+  return { written, states, install, deliverAgain };
 }
 
 test('saga:33 a slow installation holds up its own organization only', async () => {
@@ -172,6 +199,20 @@ test('saga:33 a package for which there is no room fails with a sentence, and th
     else process.env.TMPDIR = TMPDIR;
   }
   assert.deepEqual([written.get('a')?.state, written.get('a')?.error_message], ['failed', 'there is no room for it']);
-  await install('a', 'adds');
+  await install('a', 'adds', 2);
   assert.equal(written.get('a')?.state, 'installed');
+});
+
+test('saga:33 a request for a package that is delivered again, or replaced by a newer one, installs nothing', async () => {
+  const { states, install, deliverAgain } = startPackages(registry.url);
+  await install('a', 'adds');
+  await install('a', 'nothing-like-it');
+  const before = ['installing', 'installed', 'installing', 'failed'];
+  assert.deepEqual(states, before);
+  await deliverAgain('a', 'adds', 1);
+  await deliverAgain('a', 'nothing-like-it', 1);
+  assert.deepEqual(states, before);
+  await install('a', 'adds', 3);
+  await deliverAgain('a', 'adds', 2);
+  assert.deepEqual(states.slice(before.length), ['installing', 'installed']);
 });

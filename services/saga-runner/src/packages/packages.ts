@@ -10,6 +10,7 @@ import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { operationId } from '@polyedge/contracts/operation-id';
 import { check, type Static, T } from '@polyedge/contracts/schema';
+import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import { attribute, both, equal, ofType, TYPES } from '@polyedge/saga/elements';
 import type { Bus } from '@polyedge/service-kit/bus';
@@ -86,7 +87,8 @@ export class Packages {
   async #install(tenant: string, element: Element, wanted: number): Promise<void> {
     const { enabled, registry } = this.#options;
     const { package_name: spec } = element.attributes;
-    await this.#write(tenant, element, wanted, { state: 'installing' }, false);
+    // A change may be delivered again after it was installed, or a newer version wanted.
+    if (!(await this.#write(tenant, element, wanted, { state: 'installing' }, false))) return;
     const answer = enabled
       ? await carryOut({ spec: typeof spec === 'string' ? spec : '', registry, ...LIMITS })
       : ({ ok: false, problem: 'installing packages is switched off' } as const);
@@ -104,15 +106,25 @@ export class Packages {
     await this.#write(tenant, element, wanted, set, false, content);
   }
 
-  #failed(tenant: string, element: Element, wanted: number, problem: string): Promise<void> {
-    return this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: storableText(problem) }, true);
+  async #failed(tenant: string, element: Element, wanted: number, problem: string): Promise<void> {
+    await this.#write(tenant, element, wanted, { state: 'failed', installed: wanted, error_message: storableText(problem) }, true);
   }
 
-  /** Only if no newer version is requested. */
-  async #write(tenant: string, { id, scope }: Element, wanted: number, set: JsonObject, failed: boolean, content?: string): Promise<void> {
-    const target = { id, where: both(ofType(TYPES.npmPackage), equal(attribute('wanted'), wanted)) };
-    const operations: Operation[] = [content === undefined ? { op: 'update', target, set } : { op: 'attach', target, content, set }];
-    if (failed) operations.push({ op: 'apply', target, attribute: 'failed_install_attempts', operator: 'incr', value: 1 });
+  /** Only if this version is still the one that is to be installed. @returns false if it is not, and nothing was written */
+  async #write(
+    tenant: string,
+    { id, scope }: Element,
+    wanted: number,
+    set: JsonObject,
+    failed: boolean,
+    content?: string,
+  ): Promise<boolean> {
+    const isInstalled: Filter = { test: 'at-least', path: attribute('installed'), value: wanted };
+    const target = { id, where: both(ofType(TYPES.npmPackage), equal(attribute('wanted'), wanted), { not: isInstalled }) };
+    const count: Operation = { op: 'apply', target, attribute: 'failed_install_attempts', operator: 'incr', value: 1 };
+    const change: Operation = content === undefined ? { op: 'update', target, set } : { op: 'attach', target, content, set };
+    // Counted first: after the change the version is no longer to be installed.
+    const operations = failed ? [count, change] : [change];
     const written = await this.#options.writing.write(
       { tenant, scope, lane: id },
       {
@@ -123,8 +135,10 @@ export class Packages {
         operations,
       },
     );
-    if (!written.ok && written.failure.code !== 'not-found')
-      this.#options.log.warn('the state of a package is lost', { id, code: written.failure.code });
+    if (written.ok) return true;
+    if (written.failure.code === 'not-found') return false;
+    this.#options.log.warn('the state of a package is lost', { id, code: written.failure.code });
+    return true;
   }
 
   async #store(tenant: string, content: string, code: string): Promise<boolean> {
