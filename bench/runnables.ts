@@ -1,6 +1,7 @@
 /**
  * `runnables`: a property write over a socket until the resulting write of a script arrives there, compared with the same logic in a plain client
- * (a socket that receives the write and answers it), and with the bare cost of a run in an isolate. The CPU is that of everything involved.
+ * (a socket that receives the write and answers it), and with the bare cost of a run in an isolate; and a write whose script only looks at it,
+ * until the record of its run arrives. The CPU is that of everything involved.
  */
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startPostgres } from '@polyedge/testkit/servers/postgres';
@@ -55,6 +56,11 @@ await client.api('POST', '/scripts', {
   path: '/bots/properties/ask-script',
   body: 'await BotProperty.add("answer-script", property.value, property.parent_id);',
 });
+const looks = await client.api('POST', '/scripts', {
+  name: 'looks',
+  path: '/bots/properties/ask-look',
+  body: 'if (typeof property.value !== "number") throw new Error("this is no number");',
+});
 // The plain client: the same work as the script, done by a client.
 other.socket.on('/properties', (property) => {
   const { name, value, parent_id } = property as { readonly name: string; readonly value: number; readonly parent_id: string };
@@ -67,13 +73,14 @@ const samples = await inRounds(
       { name: `script ×${inFlight}`, measure: () => asked(client, 'script', inFlight) },
       { name: `plain client ×${inFlight}`, measure: () => asked(client, 'client', inFlight) },
     ]),
+    ...IN_FLIGHT.map((inFlight) => ({ name: `run alone ×${inFlight}`, measure: () => recorded(client, inFlight) })),
     isolate(),
   ],
   options,
 );
 report({
   name: 'runnables',
-  unit: 'one property write until the resulting answer arrives; "isolate": one small run in a process of isolates',
+  unit: 'one property write until the resulting answer arrives; "run alone": until the record of a run without an answer arrives; "isolate": one small run in a process of isolates',
   options,
   samples,
   goals: [
@@ -81,7 +88,10 @@ report({
     { of: 'script ×32', by: 'plain client ×32', figure: 'rate' },
     { of: 'script ×32', by: 'plain client ×32', figure: 'cpuUs' },
     { of: 'script ×32', by: 'isolate', figure: 'cpuUs' },
-    ...IN_FLIGHT.map((inFlight) => ({ of: `script ×${inFlight}`, figure: 'lost' as const, atMost: 0 })),
+    ...IN_FLIGHT.flatMap((inFlight) => [
+      { of: `script ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
+      { of: `run alone ×${inFlight}`, figure: 'lost' as const, atMost: 0 },
+    ]),
   ],
 });
 await parts.disposeAsync();
@@ -109,6 +119,34 @@ async function asked(by: Session, what: 'script' | 'client', inFlight: number): 
       by.emit('/bots/properties', { name: `ask-${what}`, parent_id: bot, value: count });
     },
   });
+  return sample;
+}
+
+/** A lane is known by its bot: it writes again when it has heard of the run of its last write. */
+async function recorded(by: Session, inFlight: number): Promise<Sample> {
+  const room = '/scripts/runnable_calls';
+  await by.send(`${room}/join`, looks.body._id);
+  const waiting = new Map<string, (failure: string | undefined) => void>();
+  const hear = (call: unknown): void => {
+    const { context, success } = call as { readonly context: { readonly parent_id: string }; readonly success: boolean };
+    const recorded = waiting.get(context.parent_id);
+    waiting.delete(context.parent_id);
+    recorded?.(success ? undefined : 'the run failed');
+  };
+  by.socket.on('/runnable_calls', hear);
+  let count = 0;
+  const { sample } = await measuredLoop(whole, {
+    inFlight,
+    warmUpMs: WARM_UP_MS,
+    ms: options.seconds * 1000,
+    start: (lane, answered) => {
+      const bot = bots[lane] ?? '';
+      count += 1;
+      waiting.set(bot, answered);
+      by.emit('/bots/properties', { name: 'ask-look', parent_id: bot, value: count });
+    },
+  });
+  await by.send(`${room}/leave`, looks.body._id);
   return sample;
 }
 
