@@ -13,6 +13,7 @@ import { IsolateProcess } from '../services/saga-runner/src/isolate-process.ts';
 import { measuredLoop } from './lib/measured-loop.ts';
 import { readOptions } from './lib/options.ts';
 import { inRounds, report, type Sample, type Variant } from './lib/report.ts';
+import { profiling } from './lib/system.ts';
 
 const ADMIN = { username: 'admin', password: 'admin-password' };
 const IN_FLIGHT = [1, 32, 128, 256];
@@ -36,7 +37,7 @@ const env = { NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: postgres.u
 const admin = { POLYEDGE_ADMIN_USERNAME: ADMIN.username, POLYEDGE_ADMIN_PASSWORD: ADMIN.password };
 const store = parts.use(await startService({ name: 'graph-store', env: { ...env, ...admin } }));
 const saga = parts.use(await startService({ name: 'saga-edge', env }));
-const runner = parts.use(await startService({ name: 'saga-runner', env }));
+const runner = parts.use(await startService({ name: 'saga-runner', env: { ...env, ...profiling('saga-runner') } }));
 const whole = {
   ...{ 'saga-edge': saga.pid, 'saga-runner': runner.pid, 'graph-store': store.pid },
   ...{ nats: nats.pid, postgres: postgres.pid, redis: redis.pid },
