@@ -98,9 +98,6 @@ export function sourceOf(name: string): AttributeSource {
   return SYSTEM.get(name) ?? { path: ['attributes', name], kind: 'json' };
 }
 
-const FNV_PRIME = 0x01000193;
-const ALPHANUMERICS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-
 /**
  * The id of one version, `<ms>-<6 alphanumerics>`: the time of the change and a hash of id and version. It is deterministic, so the history
  * can be queried by it although it is not stored.
@@ -110,22 +107,31 @@ export function versionId({
   version,
   modified,
 }: Pick<Element, 'id' | 'version'> & { readonly modified: Pick<Element['modified'], 'on'> }): string {
-  // FNV-1a twice with different seeds, because 36 bits are needed and one hash has 32.
-  const text = `${version}\0${modified.on}\0${id}`;
-  let one = 0x811c9dc5;
-  let other = 0x01234567;
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    one = Math.imul(one ^ code, FNV_PRIME);
-    other = Math.imul(other ^ code, FNV_PRIME);
-  }
-  let rest = (one >>> 0) * 16 + (other >>> 28);
-  let suffix = '';
-  for (let at = 0; at < 6; at += 1) {
-    suffix += ALPHANUMERICS.charAt(rest % 62);
-    rest = Math.floor(rest / 62);
-  }
-  return `${modified.on}-${suffix}`;
+  return versionIdOf(id, String(version), String(modified.on));
+}
+
+/** The same from the decimal texts of the version and of the time in milliseconds. Every event and every answer has one. */
+export function versionIdOf(id: string, version: string, on: string): string {
+  // Two hashes with different seeds, because 36 bits are needed and one has 32.
+  const one = hashOf(id, version, on, 0x811c9dc5);
+  const other = hashOf(id, version, on, 0x01234567);
+  const low = (one >>> 0) * 16 + (other >>> 28);
+  const middle = Math.floor(low / PAIRS.length);
+  const high = Math.floor(middle / PAIRS.length);
+  return `${on}-${PAIRS[low % PAIRS.length]}${PAIRS[middle % PAIRS.length]}${PAIRS[high % PAIRS.length]}`;
+}
+
+const ALPHANUMERICS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'];
+/** Two digits of base 62 each, the lower one first. */
+const PAIRS = ALPHANUMERICS.flatMap((high) => ALPHANUMERICS.map((low) => low + high));
+
+const hashOf = (id: string, version: string, on: string, seed: number): number =>
+  fnv1a(id, fnv1a('\0', fnv1a(on, fnv1a('\0', fnv1a(version, seed)))));
+
+function fnv1a(text: string, seed: number): number {
+  let hash = seed;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash;
 }
 
 function whereDeleted(path: Path, kind: 'text' | 'number', show: SystemAttribute['show']): SystemAttribute {

@@ -107,6 +107,18 @@ test('version ids have their form, depend on id and version and nothing else', (
   );
 });
 
+test('version ids stay the same from one release to the next, since clients keep them', () => {
+  const known: readonly (readonly [id: string, version: number, on: number, name: string])[] = [
+    ['n1', 1, 0, '0-TZAY93'],
+    // Its hash is above 62^6.
+    ['n1', 12, 1000, '1000-qfvG4C'],
+    ['', 0, 5, '5-7SrBOY'],
+    ['cju16o7cf0000mz77pbwbhl3q_cjix82tev000ou473gko8jgey', 12, 1_502_437_236_523, '1502437236523-gelJEN'],
+    ['ä😀$$x', 2 ** 40, 1_764_529_000_000, '1764529000000-NI9iOs'],
+  ];
+  for (const [id, version, on, name] of known) assert.equal(versionId({ id, version, modified: { on } }), name);
+});
+
 test('every attribute that is stored is shown, whatever its name', () => {
   fc.assert(
     fc.property(

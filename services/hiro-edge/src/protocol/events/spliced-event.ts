@@ -5,7 +5,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import { type ChangeParts, StoredChange } from '@polyedge/contracts/change-text';
 import { SYSTEM_SCOPE } from '@polyedge/contracts/element';
-import { versionId } from '../element/attributes.ts';
+import { versionIdOf } from '../element/attributes.ts';
 import { EVENT_TYPES } from '../element/event.ts';
 import { LISTS } from '../element/lists.ts';
 
@@ -38,10 +38,7 @@ function systemAttributes(change: StoredChange, parts: ChangeParts): string {
   const whose = `"ogit/_owner":${created.by},"ogit/_organization":${parts.tenant},"ogit/_scope":${parts.scope},"ogit/_is-deleted":${deleted}`;
   const gone =
     deleted === 'true' ? `,"ogit/_deleted-on":${modified.on},"ogit/_deleted-by":${modified.by},"ogit/_deleted-by-app":${modified.app}` : '';
-  return `"ogit/_id":${id},"ogit/_type":${type},"ogit/_graphtype":${kind}${ends},"ogit/_v":${version},"ogit/_v-id":"${versionIdOf(change)}",${who},${whose}${gone}`;
+  return `"ogit/_id":${id},"ogit/_type":${type},"ogit/_graphtype":${kind}${ends},"ogit/_v":${version},"ogit/_v-id":"${versionIdOf(change.id, version, modified.on)}",${who},${whose}${gone}`;
 }
-
-const versionIdOf = ({ id, version, parts }: StoredChange): string =>
-  versionId({ id, version, modified: { on: Number(parts.modified.on) } });
 
 const maybe = (name: string, part: string | undefined): string => (part === undefined ? '' : `,"${name}":${part}`);
