@@ -1,8 +1,10 @@
 /**
  * `replay`: one member of a group catches up 200,000 changes over its WebSocket, each confirmed, against bare programs that only read the same
  * bytes from one stream of the same Redis: a loop of XREADGROUP and XACK, and one of XRANGE; and a bare relay that encodes each as an event and sends it
- * over a WebSocket, that is, a member without a group. `REPLAY_CHANGES` sets the number of changes.
+ * over a WebSocket, that is, a member without a group. `REPLAY_CHANGES` sets the number of changes. With `BENCH_CHECKOUT=FOLDER` a hiro-edge of
+ * another version beside the same servers takes its turns, too.
  */
+import type { RunningService } from '@polyedge/testkit/servers/service';
 import { Redis } from 'ioredis';
 import type { ReplayAnswer, ReplayQuestion } from './baselines/redis-replay.ts';
 import { Child } from './lib/child.ts';
@@ -12,7 +14,7 @@ import { readOptions, seededText } from './lib/options.ts';
 import { RawSocket } from './lib/raw-socket.ts';
 import { inRounds, report, type Sample } from './lib/report.ts';
 import { connectBus, mutateAll } from './lib/store-client.ts';
-import { startSystem } from './lib/system.ts';
+import { otherCheckout, startHiro, startSystem } from './lib/system.ts';
 
 const CHANGES = Number(process.env.REPLAY_CHANGES ?? '200000');
 const ELEMENTS = 2000;
@@ -34,13 +36,19 @@ await fill();
 const stream = await copyToOneStream(redis);
 await relay.ask({ stream });
 let groups = 0;
+const { nats, postgres } = system;
+const other =
+  otherCheckout === undefined
+    ? undefined
+    : parts.use(await startHiro({ NATS_URL: nats.url, REDIS_URL: system.redis.url, DATABASE_URL: postgres.url }, otherCheckout));
 
 const samples = await inRounds(
   [
     { name: 'XREADGROUP + XACK', measure: () => bareLoop('xreadgroup') },
     { name: 'XRANGE', measure: () => bareLoop('xrange') },
     { name: 'relay', measure: overRelay },
-    { name: 'group member', measure: member },
+    { name: 'group member', measure: () => member(system.hiro) },
+    ...(other === undefined ? [] : [{ name: 'other group member', measure: () => member(other) }]),
   ],
   options,
 );
@@ -56,6 +64,8 @@ report({
     { of: 'group member', by: 'relay', figure: 'rate', atLeast: 2 },
     { of: 'group member', by: 'relay', figure: 'cpuUs' },
     { of: 'group member', by: 'XREADGROUP + XACK', figure: 'cpuUs' },
+    { of: 'group member', by: 'other group member', figure: 'cpuUs' },
+    { of: 'group member', by: 'other group member', figure: 'rate' },
     { of: 'group member', figure: 'lost', atMost: 0 },
     { of: 'group member', figure: 'duplicates', atMost: 0 },
   ],
@@ -115,14 +125,14 @@ async function all(socket: RawSocket, began: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-async function member(): Promise<Sample> {
+async function member({ pid, port }: RunningService): Promise<Sample> {
   groups += 1;
-  const pids = { 'hiro-edge': system.hiro.pid, redis: system.redis.pid, 'graph-store': system.store.pid, postgres: system.postgres.pid };
+  const pids = { 'hiro-edge': pid, redis: system.redis.pid, 'graph-store': system.store.pid, postgres: postgres.pid };
   const path = `/api/events-ws/6.2/?groupId=replay-${groups}&offset=smallest`;
-  const socket = await RawSocket.open(system.hiro.port, path, { protocols: ['events-1.0.0', `token-${system.token}`] });
+  const socket = await RawSocket.open(port, path, { protocols: ['events-1.0.0', `token-${system.token}`] });
   let mostMiB = 0;
   const watching = setInterval(() => {
-    mostMiB = Math.max(mostMiB, residentMiB({ edge: system.hiro.pid }));
+    mostMiB = Math.max(mostMiB, residentMiB({ edge: pid }));
   }, 250);
   const before = cpuByName(pids);
   const began = performance.now();
