@@ -11,8 +11,7 @@ import type { Output } from '@polyedge/session/output';
 import { type Authenticate, authenticate, type CallQuestion, call, type Question, write } from '@polyedge/session/questions';
 import type { Task } from '@polyedge/session/task';
 import type { SagaOut } from './codec.ts';
-import { type Action, allows, permissionsOf } from './permissions.ts';
-
+import { type Action, allows, permissionsOf, type Role } from './permissions.ts';
 import type { SagaSettings } from './session-settings.ts';
 
 export class Identity {
@@ -28,6 +27,11 @@ export class Identity {
 
   get principal(): Principal | undefined {
     return this.#principal;
+  }
+
+  /** The roles of its tenant. */
+  get knownRoles(): readonly Role[] {
+    return this.#principal === undefined ? [] : this.#settings.rolesOf(this.#principal.tenant);
   }
 
   /** Verifies an access token. */
@@ -77,9 +81,8 @@ export class Identity {
   may(action: Action, path: string): boolean {
     const principal = this.#principal;
     if (principal === undefined) return false;
-    const { rolesOf, selfAccess } = this.#settings;
-    const permissions = permissionsOf(rolesOf(principal.tenant), this.#roles);
-    return allows(permissions, { path, action, self: selfAccess ? principal.account : undefined });
+    const permissions = permissionsOf(this.knownRoles, this.#roles);
+    return allows(permissions, { path, action, self: this.#settings.selfAccess ? principal.account : undefined });
   }
 }
 

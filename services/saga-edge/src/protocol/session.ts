@@ -7,13 +7,13 @@ import type { SagaSessionState } from '@polyedge/contracts/bus/recovery';
 import type { SagaSignal } from '@polyedge/contracts/bus/signals';
 import { done, failed } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
-import { isObject } from '@polyedge/saga/elements';
 import { INVALID_TOKEN, type SagaError, sagaError, toError } from '@polyedge/saga/errors';
 import type { PostResult } from '@polyedge/saga/work';
 import { Output } from '@polyedge/session/output';
 import { toMutate } from '@polyedge/session/questions';
 import type { Effect, Input, Opening, Session } from '@polyedge/session/session';
 import { type Task, type TaskHost, Tasks } from '@polyedge/session/task';
+import { AccountWatch, RECHECK, REREAD } from './account-watch.ts';
 import { refusal, type SagaFrame, type SagaOut } from './codec.ts';
 import { Identity } from './identity.ts';
 import { roomOf, routeOf } from './joins.ts';
@@ -24,8 +24,6 @@ import type { SagaSettings } from './session-settings.ts';
 import { Signals } from './signals.ts';
 import type { SocketQuestion } from './socket-questions.ts';
 
-/** Delay after a change of any account before roles are read again, by when this edge has loaded them too. */
-const RECHECK_MS = 700;
 const LONGEST_TIMER_MS = 3_600_000;
 
 const SOCKET = { protocol: 'saga', way: 'socket' } as const;
@@ -49,6 +47,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
   readonly #settings: SagaSettings;
   readonly #out = new Output<SagaOut>();
   readonly #identity: Identity;
+  readonly #account: AccountWatch;
   readonly #tasks: Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>;
   #phase: 'new' | 'checking' | 'ready' | 'closed' = 'new';
   /** The `authentication` in progress. */
@@ -58,9 +57,6 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
   #posts = 0;
   /** The task of any other message in progress, which runs alone. */
   #alone: string | undefined;
-  /** Number of changes of the account, and whether it is being read again. */
-  #accountChanges = 0;
-  #rereading = false;
   // Created on first use: memory of idle sockets matters.
   #rooms: Rooms | undefined;
   #signals: Signals | undefined;
@@ -80,6 +76,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
     this.#settings = settings;
     this.#recovers = recovers;
     this.#identity = new Identity(settings, this.#out);
+    this.#account = new AccountWatch(this.#identity, this.#out);
     // Besides messages, the socket authenticates or is restored, and reads its account again.
     this.#tasks = new Tasks<SocketQuestion, PostResult | undefined, SagaFrame | undefined, void>(this, settings.maxInFlight + 2);
   }
@@ -114,7 +111,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
         this.#tasks.resume(input.id, input.outcome);
         break;
       case 'message':
-        if (input.id === 'accounts') this.#accountChanged(input.body);
+        if (input.id === 'accounts') this.#reread(this.#account.changed(input.body));
         else this.#signalled(input.body);
         break;
       case 'subscribed':
@@ -241,7 +238,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
     const before = this.#identity.principal;
     if (before !== undefined && before.tenant !== principal.tenant) this.#rooms?.leaveUnless(() => false);
     this.#identity.adopt(principal);
-    const account = yield* this.#identity.readAccount(principal);
+    const account = yield* this.#account.read(principal);
     const problem = account.ok ? (account.value ?? (yield* this.#identity.findUser(principal))) : toError(account.failure);
     if (problem !== undefined) return this.#refuse(problem, frame);
     this.#authenticating = undefined;
@@ -257,7 +254,7 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
 
   /** All rooms are joined in one turn, so that missed events are in one order, before anything new. */
   *#restore(principal: Principal, { after, rooms }: Restored): SocketTask {
-    const account = yield* this.#identity.readAccount(principal);
+    const account = yield* this.#account.read(principal);
     if (!account.ok) return this.#leaveQuietly();
     if (account.value !== undefined) return this.#refuse(account.value, undefined);
     this.#restoring = undefined;
@@ -292,29 +289,14 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
     this.#out.effect({ do: 'close', code: 1008, reason: 'unauthorized' });
   }
 
-  #accountChanged(body: unknown): void {
-    const { principal } = this.#identity;
-    if (principal === undefined || (this.#phase !== 'ready' && this.#catchingUp === 0)) return;
-    if ((this.#rooms?.size ?? 0) > 0) this.#out.effect({ do: 'set-timer', name: 'recheck', ms: RECHECK_MS });
-    if (!isObject(body) || body.id !== principal.account) return;
-    this.#accountChanges += 1;
-    if (this.#rereading) return;
-    this.#rereading = true;
-    this.#tasks.start('account', this.#rereadAccount(), undefined);
+  #reread(must: boolean): void {
+    if (must) this.#tasks.start('account', this.#rereadAccount(), undefined);
   }
 
-  /** Repeats until nothing has changed meanwhile. */
   *#rereadAccount(): SocketTask {
-    for (let change = 0; change !== this.#accountChanges; ) {
-      change = this.#accountChanges;
-      const { principal } = this.#identity;
-      if (principal === undefined) break;
-      const account = yield* this.#identity.readAccount(principal);
-      if (!account.ok || this.#identity.principal?.account !== principal.account) continue;
-      if (account.value !== undefined) return this.#refuse(account.value, undefined);
-      this.#recheck();
-    }
-    this.#rereading = false;
+    const problem = yield* this.#account.reread();
+    if (problem !== undefined) return this.#refuse(problem, this.#authenticating);
+    this.#recheck();
     return undefined;
   }
 
@@ -334,12 +316,13 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
   #lost(subscription: string, limited: boolean): void {
     const lost = this.#rooms?.lost(subscription);
     if (lost === undefined) return;
-    if (!limited || !lost.joining) {
+    // A session that is restored has no message that the refusal of a room could answer.
+    if (!limited || !lost.joining || this.#alone === undefined) {
       this.#leaveQuietly();
       return;
     }
     lost.leave();
-    if (this.#alone !== undefined) this.#tasks.resume(this.#alone, failed('limited'));
+    this.#tasks.resume(this.#alone, failed('limited'));
   }
 
   /** Leaves rooms that are no longer allowed. */
@@ -361,8 +344,12 @@ class SagaSession implements Session<SagaFrame, SagaOut>, SagaHost {
       case 'auth':
         if (this.#phase !== 'ready') this.#refuse(sagaError(401, 'Authentication Timeout'), this.#authenticating);
         break;
-      case 'recheck':
-        this.#recheck();
+      case RECHECK:
+        // While another account authenticates its roles are unknown; its rooms are judged afterwards.
+        if (this.#account.rechecked() && this.#authenticating === undefined) this.#recheck();
+        break;
+      case REREAD:
+        this.#reread(this.#account.retry());
         break;
       case 'signal':
         for (const task of this.#signals?.late() ?? []) this.#tasks.resume(task, done(undefined));
