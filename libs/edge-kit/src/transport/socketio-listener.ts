@@ -19,6 +19,7 @@ import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
 import type { Limits } from '../limits.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import type { ConnectionHost } from './connection-host.ts';
+import { boundConnection } from './socketio-bounds.ts';
 import { MessageDecoder, type SocketIoPacket, type SocketIoRaw } from './socketio-packets.ts';
 import type { Recovery, SocketData } from './socketio-recovery.ts';
 import { SharedWrites, SocketIoWire } from './socketio-wire.ts';
@@ -164,6 +165,7 @@ export class SocketIoListener {
       // Time for a polling client to fetch the end; the library's timer is 30 s by default.
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
       forgetUpgrade(connection);
+      boundConnection(connection);
     });
     for (const namespace of options.namespaces) this.#serve(namespace);
     this.#screenUpgrades(others);
@@ -221,6 +223,11 @@ export class SocketIoListener {
     const joined = this.#io.of(namespace.name);
     if (driver === undefined) return;
     joined.on('connection', (socket) => {
+      // The library lets a client join again before it has joined: each time would open a session.
+      if (isJoinedAlready(socket)) {
+        socket.disconnect(true);
+        return;
+      }
       this.counts.connected += 1;
       const handshake = this.#handshakeOf(socket);
       const token = namespace.credentialFrom?.(handshake);
@@ -301,6 +308,12 @@ export class SocketIoListener {
   #addressOf(request: IncomingMessage): string {
     return clientAddress(request, this.#options.trustProxy === true);
   }
+}
+
+/** Whether a connection has another socket in the same namespace (socket.io 4.8, lib/client.ts). */
+function isJoinedAlready(socket: Socket): boolean {
+  const { sockets, nsps } = socket.client as unknown as Record<'sockets' | 'nsps', ReadonlyMap<string, Socket>>;
+  return sockets.size > nsps.size;
 }
 
 const FORGOTTEN: Socket['handshake'] = Object.freeze({

@@ -7,6 +7,7 @@
 
 import { exactJson, type ParsedJson } from '@polyedge/query/json-text';
 import { PacketType, type Packet as ParsedPacket, Decoder as Parser } from 'socket.io-parser';
+import { ControlBudget } from './socketio-bounds.ts';
 import type { Framing, Packet } from './wire.ts';
 import { wsFraming } from './ws-frames.ts';
 
@@ -44,6 +45,8 @@ export interface Arrived {
 /** Packets of one client that the library may hold at once: one HTTP poll may contain any number of tiny ones. */
 const MAX_UNTAKEN = 20_000;
 const MAX_ATTACHMENTS = 10;
+/** Characters of a namespace, which the library repeats when it does not know it. */
+const MAX_NAMESPACE = 512;
 /** The prefix of a packet before its JSON: type, attachments, namespace and number. */
 const HEAD = /^\d(?:\d+-)?(?:\/[^,]*,)?\d*/;
 
@@ -58,6 +61,7 @@ export class MessageDecoder {
   #bytes = 0;
   #untaken = 0;
   #binary = false;
+  #controls: ControlBudget | undefined;
 
   constructor() {
     this.#parser.on('decoded', (packet: ParsedPacket) => this.#decoded(packet));
@@ -92,6 +96,8 @@ export class MessageDecoder {
   #decoded(packet: ParsedPacket): void {
     const { bytes, message } = this.#measure(packet);
     if (message === undefined) {
+      this.#controls ??= new ControlBudget();
+      if (!this.#controls.take() || packet.nsp.length > MAX_NAMESPACE) throw new Error('too many packets that are no events');
       this.#listener?.(packet);
       return;
     }
