@@ -5,7 +5,7 @@
 import { CHANGED_MEANWHILE, untilUnchanged, versionOf } from '@polyedge/contracts/account-change';
 import { type Account, accountsChanged, accountsCreate, accountsGet, accountsUpdate } from '@polyedge/contracts/bus/accounts';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
-import { isObject, textOr } from '@polyedge/saga/elements';
+import { isObject, textOr, textsOf } from '@polyedge/saga/elements';
 import type { Bus, Subscription } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import { type Permission, problemOfPermission, type Role, type Scope, SEED_ROLES } from './protocol/permissions.ts';
@@ -100,7 +100,11 @@ export class RoleCache {
     if (!changed.ok) return changed;
     if (changed.value.length > MAX_ROLES) return failed('too-large', `more than ${MAX_ROLES} roles`);
     const attributes = {
-      roles: changed.value.map((role) => ({ ...role, permissions: role.permissions.map((permission) => ({ ...permission })) })),
+      roles: changed.value.map(({ former, ...role }) => ({
+        ...role,
+        permissions: role.permissions.map((permission) => ({ ...permission })),
+        ...(former === undefined ? {} : { former: [...former] }),
+      })),
     };
     const { account } = this.#books.get(tenant) ?? {};
     const written =
@@ -148,6 +152,7 @@ function rolesIn({ attributes }: Account): readonly Role[] {
         title: textOr(role.title, ''),
         scope: scopeOf(scope) ?? 'normal',
         permissions: Array.isArray(permissions) ? permissions.flatMap(permissionIn) : [],
+        ...(textsOf(role.former).length === 0 ? {} : { former: textsOf(role.former) }),
       },
     ];
   });

@@ -1,12 +1,13 @@
-/** Bots, messages, tags and test data over REST (Saga protocol page, 6.2 and 6.4). */
+/** Bots, messages and test data over REST (Saga protocol page, 6.2 and 6.4). */
 import type { Element } from '@polyedge/contracts/element';
-import { done, type Outcome } from '@polyedge/contracts/errors';
+import type { Outcome } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, isObject, ofType, TITLE, TYPES, textsOf, toMessage } from '@polyedge/saga/elements';
 import { sagaError, unprocessable } from '@polyedge/saga/errors';
 import { parseMessage, postMessage } from '@polyedge/saga/message-post';
 import type { Bus } from '@polyedge/service-kit/bus';
+import { problemOfFields } from './fields.ts';
 import { listParents, showParents } from './listing.ts';
 import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
@@ -19,7 +20,7 @@ const NO_BOT = sagaError(404, 'Bot does not exist');
 export function botRoutes(routes: Routes, store: Store): void {
   const show = async (request: Request, bot: Element | undefined): Promise<Reply> => {
     if (bot === undefined) return refused(NO_BOT);
-    const shown = await showParents(store, request.who.tenant, 'bot', [bot]);
+    const shown = await showParents(store, request, 'bot', [bot]);
     return shown.ok ? ok(shown.value[0]) : failure(shown.failure);
   };
   routes.add('GET', '/bots', (request) => listParents(store, request, 'bot'));
@@ -28,14 +29,19 @@ export function botRoutes(routes: Routes, store: Store): void {
     return found.ok ? show(request, found.value) : failure(found.failure);
   });
   routes.add('POST', '/bots', async (request) => {
-    const { name, test_data, tags } = isObject(request.body) ? request.body : {};
+    const body = isObject(request.body) ? request.body : {};
+    const { name, test_data, tags } = body;
     if (typeof name !== 'string' || name === '' || name.length > 256) return refused(unprocessable('name', 'is missing'));
+    const problem = problemOfFields(body, ['test_data']);
+    if (problem !== undefined) return refused(problem);
     const attributes = { name, tags: textsOf(tags), ...(test_data === true ? { test_data } : {}) };
     const made = await store.write(request.who, 'create', [{ op: 'create', type: TYPES.bot, id: request.caller.newId(), attributes }]);
     return made.ok ? show(request, made.value.operations[0]?.elements[0]) : failure(made.failure);
   });
   routes.add('PUT', '/bots/:id', async (request) => {
     const body = isObject(request.body) ? request.body : {};
+    const problem = problemOfFields(body, ['test_data']);
+    if (problem !== undefined) return refused(problem);
     const set: Record<string, Json> = {};
     if (body.name !== undefined) {
       if (typeof body.name !== 'string' || body.name === '' || body.name.length > 256)
@@ -102,99 +108,28 @@ export function messageRoutes(routes: Routes, store: Store): void {
   }
 }
 
-/** Resources with tags, by their name in paths. */
-const TAGGED = {
-  users: TYPES.user,
-  bots: TYPES.bot,
-  scripts: TYPES.script,
-  jobs: TYPES.job,
-  npm_packages: TYPES.npmPackage,
-  schema_definitions: TYPES.schema,
-} as const;
-const MAX_TAGS = 200;
-
-export function tagRoutes(routes: Routes, store: Store): void {
-  for (const [resource, type] of Object.entries(TAGGED)) {
-    routes.add('GET', `/${resource}/tags`, async (request) => {
-      const filter = both(ofType(type), { test: 'present', path: attribute('tags') });
-      const found = await store.query(request.who.tenant, { filter, limit: 10_000, fields: ['tags'] });
-      if (!found.ok) return failure(found.failure);
-      return ok([...new Set(found.value.elements.flatMap(({ attributes }) => textsOf(attributes.tags)))].sort());
-    });
-    const one = async (request: Request): Promise<Outcome<Element | undefined>> =>
-      store.one(request.who.tenant, request.params.id ?? '', type);
-    routes.add('GET', `/${resource}/:id/tags`, async (request) => {
-      const found = await one(request);
-      if (!found.ok) return failure(found.failure);
-      return found.value === undefined ? refused(sagaError(404)) : ok(textsOf(found.value.attributes.tags));
-    });
-    for (const method of ['PUT', 'DELETE'] as const) {
-      routes.add(method, `/${resource}/:id/tags`, async (request) => {
-        const tag = (isObject(request.body) ? request.body.tag : undefined) ?? request.query.tag;
-        if (typeof tag !== 'string' || tag === '' || tag.length > 128) return refused(unprocessable('tag', 'is missing'));
-        const target = { id: request.params.id ?? '', where: ofType(type) };
-        const operator = method === 'PUT' ? 'sadd' : 'rem';
-        const written = await store.write(request.who, 'tags', [
-          { op: 'update', target, put: [] },
-          ...(method === 'PUT' ? [{ op: 'apply' as const, target, attribute: 'tags', operator, value: tag } as const] : []),
-          ...(method === 'DELETE'
-            ? [
-                {
-                  op: 'apply' as const,
-                  target: { id: target.id, where: both(ofType(type), { test: 'contains', path: attribute('tags'), value: tag }) },
-                  attribute: 'tags',
-                  operator,
-                  value: tag,
-                } as const,
-              ]
-            : []),
-        ]);
-        if (!written.ok && written.failure.code !== 'not-found') return failure(written.failure);
-        const found = await one(request);
-        if (!found.ok) return failure(found.failure);
-        if (found.value === undefined) return refused(sagaError(404));
-        const tags = textsOf(found.value.attributes.tags);
-        return tags.length > MAX_TAGS ? refused(sagaError(413)) : ok(tags);
-      });
-    }
-  }
-}
-
-const MAX_TEST_DATA = 10_000;
+/** Users and bots of test data that are read at once. */
+const TEST_PARENTS = 1000;
 
 /** `DELETE /test`: deletes everything flagged as test data, and what belongs to it. */
 export function testDataRoutes(routes: Routes, { bus, store }: { readonly bus: Bus; readonly store: Store }): void {
   routes.add('DELETE', '/test', async ({ who }) => {
-    const flagged = (type: string) => store.all(who.tenant, both(ofType(type), equal(attribute('test_data'), true)), MAX_TEST_DATA);
-    const [users, bots, others] = await Promise.all([
-      flagged(TYPES.user),
-      flagged(TYPES.bot),
-      store.all(
-        who.tenant,
-        both(
-          { test: 'in', path: ['type'], values: [TYPES.message, TYPES.property, TYPES.call, TYPES.log] },
-          equal(attribute('test_data'), true),
-        ),
-        MAX_TEST_DATA,
-      ),
-    ]);
-    if (!users.ok) return failure(users.failure);
-    if (!bots.ok) return failure(bots.failure);
-    if (!others.ok) return failure(others.failure);
-    const removed = [
-      await removeUsers({ bus, store }, who, users.value),
-      await removeParents(store, who, bots.value),
-      await removeAll(store, who, others.value),
-    ].find((outcome) => !outcome.ok);
-    return removed === undefined || removed.ok ? ok({ ok: 1 }) : failure(removed.failure);
+    const flagged = equal(attribute('test_data'), true);
+    const removals: readonly (readonly [string, (parents: readonly Element[]) => Promise<Outcome<unknown>>])[] = [
+      [TYPES.user, (users) => removeUsers({ bus, store }, who, users)],
+      [TYPES.bot, (bots) => removeParents(store, who, bots)],
+    ];
+    for (const [type, remove] of removals) {
+      for (;;) {
+        const found = await store.query(who.tenant, { filter: both(ofType(type), flagged), limit: TEST_PARENTS, fields: [] });
+        if (!found.ok) return failure(found.failure);
+        if (found.value.elements.length === 0) break;
+        const removed = await remove(found.value.elements);
+        if (!removed.ok) return failure(removed.failure);
+      }
+    }
+    const values = [TYPES.message, TYPES.property, TYPES.call, TYPES.log];
+    const removed = await store.removeAll(who, both({ test: 'in', path: ['type'], values }, flagged));
+    return removed.ok ? ok({ ok: 1 }) : failure(removed.failure);
   });
-}
-
-async function removeAll(store: Store, who: Request['who'], elements: readonly Element[]): Promise<Outcome<unknown>> {
-  for (let at = 0; at < elements.length; at += 500) {
-    const values = elements.slice(at, at + 500).map(({ id }) => id);
-    const removed = await store.write(who, 'delete', [{ op: 'delete', target: { where: { test: 'in', path: ['id'], values } } }]);
-    if (!removed.ok) return removed;
-  }
-  return done(undefined);
 }

@@ -1,12 +1,12 @@
 /** Lists of users and bots: search, filters, order, locations (Saga protocol page, 6.1 and 6.3). */
 import type { Element } from '@polyedge/contracts/element';
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { done, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Filter, Position } from '@polyedge/query/filter';
 import type { Json } from '@polyedge/query/json';
 import { parseJson } from '@polyedge/query/json-text';
 import { compilePattern, type Pattern } from '@polyedge/query/pattern';
 import type { Sort } from '@polyedge/query/query';
-import { attribute, both, equal, isObject, ofType, TYPES, textOr, toParents } from '@polyedge/saga/elements';
+import { attribute, both, equal, isObject, ofType, TYPES, textOr, textsOf, toParents } from '@polyedge/saga/elements';
 import { sagaError } from '@polyedge/saga/errors';
 import { plainFilter } from '../protocol/search.ts';
 import { paged, pageOf } from './paging.ts';
@@ -19,7 +19,9 @@ const MAX_SCANNED = 10_000;
 /** Limits of a regular expression and its total work: a fraction of a second. */
 const MAX_PATTERN = 500;
 const MAX_STEPS = 5_000_000;
-const MAX_PROPERTIES = 10_000;
+/** Properties in one answer. */
+const MAX_PROPERTIES = 20_000;
+const TOO_MUCH = 'the search looks at too much';
 
 type ListedKind = 'user' | 'bot';
 const NAME_OF: Readonly<Record<ListedKind, string>> = { user: 'username', bot: 'name' };
@@ -27,19 +29,23 @@ const NAME_OF: Readonly<Record<ListedKind, string>> = { user: 'username', bot: '
 /** Loads what belongs to a page of users or bots: all their properties with one query. */
 export async function showParents(
   store: Store,
-  tenant: string,
+  { who, titleOf }: Pick<Request, 'who' | 'titleOf'>,
   kind: ListedKind,
   parents: readonly Element[],
 ): Promise<Outcome<unknown[]>> {
-  const properties = await propertiesOf(
-    store,
-    tenant,
-    parents.map(({ id }) => id),
-  );
+  const ids = parents.map(({ id }) => id);
+  const properties = await propertiesOf(store, who.tenant, ids);
   if (!properties.ok) return properties;
-  return done(toParents(kind, parents, properties.value));
+  const titled = kind === 'bot' ? parents : parents.map((user) => withTitles(user, titleOf));
+  return done(toParents(kind, titled, properties.value));
 }
 
+/** A user with the titles that its roles have now. */
+function withTitles(user: Element, titleOf: Request['titleOf']): Element {
+  return { ...user, attributes: { ...user.attributes, roles: textsOf(user.attributes.roles).map(titleOf) } };
+}
+
+/** All properties of some parents; `too-large` if there are too many for an answer. */
 export async function propertiesOf(store: Store, tenant: string, parents: readonly string[]): Promise<Outcome<readonly Element[]>> {
   if (parents.length === 0) return done([]);
   const filter = both(ofType(TYPES.property), { test: 'in', path: attribute('parent_id'), values: parents });
@@ -70,7 +76,7 @@ export async function listParents(store: Store, request: Request, kind: ListedKi
   for (const [name, text] of Object.entries(request.query)) {
     if (!name.startsWith('properties.')) continue;
     const found = await parentsWhere(store, tenant, kind, both(equal(attribute('name'), name.slice('properties.'.length)), oneOf(text)));
-    if (!found.ok) return failure(found.failure);
+    if (!found.ok) return unsearched(found.failure);
     order = intersect(order, found.value);
   }
   const place = placeOf(near, within, maxDistance);
@@ -79,7 +85,7 @@ export async function listParents(store: Store, request: Request, kind: ListedKi
   if (place.value !== undefined) {
     const { filter, by } = place.value;
     const found = await parentsWhere(store, tenant, kind, both(equal(attribute('name'), 'geoJSON'), filter), by);
-    if (!found.ok) return failure(found.failure);
+    if (!found.ok) return unsearched(found.failure);
     order = intersect(found.value, order);
     ordered = by !== undefined;
   }
@@ -88,7 +94,7 @@ export async function listParents(store: Store, request: Request, kind: ListedKi
   if (field.startsWith('properties.')) {
     const by: Sort = { path: attribute('value'), order: descending ? 'desc' : 'asc' };
     const found = await parentsWhere(store, tenant, kind, equal(attribute('name'), field.slice('properties.'.length)), by);
-    if (!found.ok) return failure(found.failure);
+    if (!found.ok) return unsearched(found.failure);
     order = intersect(found.value, order);
     ordered = true;
   }
@@ -102,11 +108,11 @@ export async function listParents(store: Store, request: Request, kind: ListedKi
   });
   if (!found.ok) return failure(found.failure);
   let elements = found.value.elements;
-  if (scans && elements.length === MAX_SCANNED) return refused(sagaError(400, 'the search looks at too much'));
+  if (scans && elements.length === MAX_SCANNED) return refused(sagaError(400, TOO_MUCH));
   if (pattern !== undefined) {
     const names = elements.map(({ attributes }) => textOr(attributes[NAME_OF[kind]], ''));
     if (names.reduce((steps, name) => steps + (name.length + 1) * pattern.size, 0) > MAX_STEPS) {
-      return refused(sagaError(400, 'the search looks at too much'));
+      return refused(sagaError(400, TOO_MUCH));
     }
     elements = elements.filter((_, at) => pattern.find(names[at] ?? ''));
   }
@@ -115,9 +121,11 @@ export async function listParents(store: Store, request: Request, kind: ListedKi
     elements = [...elements].sort((one, other) => (rank.get(one.id) ?? 0) - (rank.get(other.id) ?? 0));
   }
   const rows = scans ? elements.slice(page.offset, page.offset + page.limit + 1) : elements;
-  const shown = await showParents(store, tenant, kind, rows.slice(0, page.limit));
+  const shown = await showParents(store, request, kind, rows.slice(0, page.limit));
   return shown.ok ? paged(request, page, rows, () => shown.value) : failure(shown.failure);
 }
+
+const unsearched = (of: Failure): Reply => (of.detail === TOO_MUCH ? refused(sagaError(400, TOO_MUCH)) : failure(of));
 
 const intersect = (order: readonly string[] | undefined, others: readonly string[] | undefined): readonly string[] | undefined => {
   if (order === undefined || others === undefined) return order ?? others;
@@ -146,7 +154,10 @@ async function parentsWhere(
     fields: ['parent_id'],
     ...(by === undefined ? {} : { sort: [by] }),
   });
-  return found.ok ? done(found.value.elements.map(({ attributes }) => textOr(attributes.parent_id, ''))) : found;
+  if (!found.ok) return found;
+  const { elements } = found.value;
+  if (elements.length === MAX_SCANNED) return failed('too-large', TOO_MUCH);
+  return done(elements.map(({ attributes }) => textOr(attributes.parent_id, '')));
 }
 
 function sortOf(field: string, descending: boolean): Sort[] {

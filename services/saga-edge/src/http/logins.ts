@@ -18,6 +18,7 @@ import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
 import type { RoleCache } from '../roles.ts';
 import { EMAIL_KEY, emailAttributes, nameInUse, usersWithEmail } from './emails.ts';
+import { problemOfFields } from './fields.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request } from './server.ts';
 import type { Store } from './store.ts';
@@ -53,6 +54,8 @@ export async function makeUser(request: Request, { bus, store, roles, allowUnver
   for (const [field, value] of Object.entries({ email, displayname })) {
     if (value !== undefined && value !== null && (typeof value !== 'string' || value.length > 256)) return bad(field, 'is not a text');
   }
+  const wrong = problemOfFields(body, trusted ? ['verified', 'test_data'] : []);
+  if (wrong !== undefined) return { ok: false, error: wrong };
   const { tenant } = request.who;
   const wanted = { username, email: typeof email === 'string' ? email : undefined };
   const taken = await nameInUse({ bus, store }, tenant, wanted);

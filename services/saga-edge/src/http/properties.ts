@@ -26,6 +26,8 @@ import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
 import type { Store } from './store.ts';
 
+/** Properties of one stream. */
+const MAX_STREAMED = 1000;
 const NO_PROPERTY = sagaError(404, 'Property does not exist');
 
 export function propertyRoutes(routes: Routes, store: Store): void {
@@ -134,7 +136,8 @@ async function stream(store: Store, request: Request, parent: string): Promise<R
 async function streamOfAll(store: Store, request: Request, parent: string): Promise<Reply> {
   const found = await propertiesOf(store, request.who.tenant, [parent]);
   if (!found.ok) return failure(found.failure);
-  return found.value.length === 0 ? ok([]) : streamed(store, request, found.value.slice(0, 1000));
+  if (found.value.length > MAX_STREAMED) return refused(sagaError(413, `there are more than ${MAX_STREAMED} properties in the stream`));
+  return found.value.length === 0 ? ok([]) : streamed(store, request, found.value);
 }
 
 async function streamed(store: Store, request: Request, properties: readonly Element[]): Promise<Reply> {

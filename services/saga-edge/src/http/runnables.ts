@@ -7,6 +7,7 @@ import type { Json } from '@polyedge/query/json';
 import { attribute, both, equal, isObject, ofType, REQUEST_PATH, TYPES, textOr, textsOf, toDocument } from '@polyedge/saga/elements';
 import { type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
 import { isTimezone, nextTick, problemOfSchedule } from '@polyedge/saga/schedule';
+import { problemOfFields } from './fields.ts';
 import { paged, pageOf, streamOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
@@ -257,11 +258,9 @@ function attributesOf(plural: RunnableType, body: unknown, before: Element | und
     if (typeof given !== 'string' || given.length > 4096) return bad(field, 'is not a text');
     value[field] = given;
   }
-  for (const [field, given] of Object.entries({ enabled, logging })) {
-    if (given === undefined) continue;
-    if (typeof given !== 'boolean') return bad(field, 'is not true or false');
-    value[field] = given;
-  }
+  const wrong = problemOfFields(body, ['enabled', 'logging']);
+  if (wrong !== undefined) return { ok: false, error: wrong };
+  for (const [field, given] of Object.entries({ enabled, logging })) if (typeof given === 'boolean') value[field] = given;
   if (tags !== undefined) value.tags = textsOf(tags);
   if (before !== undefined) return { ok: true, value };
   return { ok: true, value: { name: '', enabled: true, logging: false, notes: '', tags: [], ...value } };

@@ -3,6 +3,7 @@ import type { Operation } from '@polyedge/contracts/bus/graph';
 import type { Json } from '@polyedge/query/json';
 import { isObject, ofType, schemaId, TYPES, textsOf, toDocument } from '@polyedge/saga/elements';
 import { operationOf, type SagaError, sagaError, unprocessable } from '@polyedge/saga/errors';
+import { problemOfFields } from './fields.ts';
 import { paged, pageOf } from './paging.ts';
 import { failure, ok, type Reply, refused } from './reply.ts';
 import type { Request, Routes } from './server.ts';
@@ -42,6 +43,11 @@ async function save(store: Store, request: Request, id: string, before: Readonly
   if (json_schema !== undefined && !isObject(json_schema) && typeof json_schema !== 'boolean') {
     return refused(unprocessable('json_schema', 'is not a JSON Schema'));
   }
+  if (notes !== undefined && notes !== null && (typeof notes !== 'string' || notes.length > 4096)) {
+    return refused(unprocessable('notes', 'is not a text'));
+  }
+  const wrong = problemOfFields(request.body, ['enabled', 'indexed']);
+  if (wrong !== undefined) return refused(wrong);
   const next: Record<string, Json> = {
     ...before,
     ...(json_schema === undefined ? {} : { json_schema }),

@@ -25,7 +25,7 @@ import { answerFailures, type ClientServerOptions, clientServer, letBrowsersIn, 
 import type { Log } from '@polyedge/service-kit/log';
 import type { Author } from '@polyedge/session/questions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Action, allows, permissionsOf } from '../protocol/permissions.ts';
+import { type Action, allows, isNamed, permissionsOf } from '../protocol/permissions.ts';
 import type { RoleCache } from '../roles.ts';
 import type { Reply } from './reply.ts';
 import type { Store } from './store.ts';
@@ -60,6 +60,8 @@ export interface Request {
   readonly path: string;
   /** Whether the roles alone allow this, without the rights that every user has below the own path. */
   mayByRole(action: Action, path: string): boolean;
+  /** The current title of a role that an account holds; the name itself if there is none. */
+  titleOf(role: string): string;
 }
 
 export type Handler = (request: Request) => Promise<Reply>;
@@ -169,6 +171,7 @@ export async function accept(request: FastifyRequest, options: HttpOptions, open
       address: request.ip,
       path,
       mayByRole: (asked, at) => allows(permissions, { path: at, action: asked }),
+      titleOf: (name) => known.find((role) => isNamed(role, name))?.title ?? name,
     },
   };
 }

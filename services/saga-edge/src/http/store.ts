@@ -1,10 +1,18 @@
 /** The requests of REST routes to graph-store, and the runner of the tasks that they share with sockets. */
 import { randomBytes } from 'node:crypto';
-import { graphGet, graphHistory, graphMutate, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import {
+  ALWAYS_FITTING,
+  graphGet,
+  graphHistory,
+  graphMutate,
+  graphQuery,
+  type MutationResult,
+  type Operation,
+} from '@polyedge/contracts/bus/graph';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Element } from '@polyedge/contracts/element';
-import { done, type Outcome } from '@polyedge/contracts/errors';
+import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
@@ -12,6 +20,11 @@ import type { PostResult, SignalQuestion, Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { ok, type Reply } from './reply.ts';
+
+/** Elements read with one request. */
+const PAGE = 10_000;
+/** Elements deleted with one request, if they are not so large that only `ALWAYS_FITTING` fit. */
+const DELETED_AT_ONCE = 500;
 
 const REST = { protocol: 'saga', way: 'rest' } as const;
 
@@ -42,10 +55,39 @@ export class Store {
     return this.#rest.request(graphQuery, { tenant }, body);
   }
 
-  /** All matching elements, at most `max`. */
-  async all(tenant: string, filter: Filter, max = 10_000): Promise<Outcome<readonly Element[]>> {
-    const found = await this.query(tenant, { filter, limit: max });
-    return found.ok ? done(found.value.elements) : found;
+  /** All matching elements; `too-large` if there are more than `max`. @param fields the attributes to read; default all */
+  async all(tenant: string, filter: Filter, max: number, fields?: readonly string[]): Promise<Outcome<readonly Element[]>> {
+    const elements: Element[] = [];
+    const read = { filter, ...(fields === undefined ? {} : { fields: [...fields] }) };
+    let limit = PAGE;
+    for (let cursor: string | undefined; ; ) {
+      const found = await this.query(tenant, { ...read, limit, ...(cursor === undefined ? {} : { cursor }) });
+      if (!found.ok) {
+        // Elements whose other attributes are large; a client is not sent those.
+        if (fields === undefined || found.failure.code !== 'too-large' || limit === ALWAYS_FITTING) return found;
+        limit = ALWAYS_FITTING;
+        continue;
+      }
+      for (const element of found.value.elements) elements.push(element);
+      if (elements.length > max) return failed('too-large', `there are more than ${max}: ask for fewer at a time`);
+      cursor = found.value.cursor;
+      if (cursor === undefined) return done(elements);
+    }
+  }
+
+  /** Deletes all matching elements, however many and large they are: some at a time, so others see a part of them meanwhile. */
+  async removeAll(who: Author, filter: Filter): Promise<Outcome<void>> {
+    for (let limit = DELETED_AT_ONCE; ; ) {
+      const found = await this.query(who.tenant, { filter, limit, fields: [] });
+      const values = found.ok ? found.value.elements.map(({ id }) => id) : [];
+      if (found.ok && values.length === 0) return done(undefined);
+      const removed = found.ok
+        ? await this.write(who, 'delete', [{ op: 'delete', target: { where: { test: 'in', path: ['id'], values } } }])
+        : found;
+      if (removed.ok || removed.failure.code === 'not-found') continue;
+      if (removed.failure.code !== 'too-large' || limit === ALWAYS_FITTING) return removed;
+      limit = ALWAYS_FITTING;
+    }
   }
 
   history(tenant: string, body: RequestOf<typeof graphHistory>): Promise<Outcome<ReplyOf<typeof graphHistory>>> {

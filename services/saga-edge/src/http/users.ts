@@ -7,12 +7,14 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
-import { isObject, TYPES, textsOf } from '@polyedge/saga/elements';
+import { attribute, both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
 import { withSaga } from '../protocol/account.ts';
+import { isNamed } from '../protocol/permissions.ts';
 import { EMAIL_KEY, emailAttributes, nameInUse } from './emails.ts';
+import { problemOfFields } from './fields.ts';
 import { listParents, showParents } from './listing.ts';
 import {
   authorOf,
@@ -92,15 +94,14 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
       const named = [...textsOf(body.roles), ...[body.role, body.role_id, request.query.role].filter((name) => typeof name === 'string')];
       if (named.length === 0) return refused(unprocessable('roles', 'is missing'));
       const known = roles.of(request.who.tenant);
-      const meant = known.filter(({ _id, title }) => named.includes(_id) || named.includes(title));
-      if (meant.length < named.length) return refused(sagaError(404, 'Role does not exist'));
-      const titles = meant.map(({ title }) => title);
+      if (!named.every((name) => known.some((role) => isNamed(role, name)))) return refused(sagaError(404, 'Role does not exist'));
+      const titles = [...new Set(named.map(request.titleOf))];
       const id = request.params.id ?? '';
       const written = await untilUnchanged(async () => {
         const account = await accountOf(bus, request.who.tenant, id);
         if (!account.ok) return account;
         if (account.value === undefined) return failed('not-found');
-        const held = sagaRolesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
+        const held = sagaRolesOf(account.value).map(request.titleOf);
         const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
         return await setRoles(request, options, account.value, next);
       });
@@ -111,11 +112,10 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
 }
 
 async function show(store: Store, request: Request, id: string): Promise<Reply> {
-  const { tenant } = request.who;
-  const found = await store.one(tenant, id, TYPES.user);
+  const found = await store.one(request.who.tenant, id, TYPES.user);
   if (!found.ok) return failure(found.failure);
   if (found.value === undefined) return refused(NO_USER);
-  const shown = await showParents(store, tenant, 'user', [found.value]);
+  const shown = await showParents(store, request, 'user', [found.value]);
   return shown.ok ? ok(shown.value[0]) : failure(shown.failure);
 }
 
@@ -147,6 +147,8 @@ async function change(request: Request, options: UserRoutes): Promise<Reply> {
   const { who, params, path } = request;
   const body = isObject(request.body) ? request.body : undefined;
   if (body === undefined) return refused(sagaError(400, 'the body is not an object'));
+  const wrong = problemOfFields(body, ['verified']);
+  if (wrong !== undefined) return refused(wrong);
   const account = await accountOf(bus, who.tenant, params.id ?? '');
   if (!account.ok) return failure(account.failure);
   if (account.value === undefined) return refused(NO_USER);
@@ -241,18 +243,12 @@ export async function removeUsers(
 /** Deletes users or bots with their properties. */
 export async function removeParents(store: Store, who: Author, parents: readonly Element[]): Promise<Outcome<unknown>> {
   for (const { id } of parents) {
+    const where = both(ofType(TYPES.property), equal(attribute('parent_id'), id));
+    const emptied = await store.removeAll(who, where);
+    if (!emptied.ok) return emptied;
+    // With those that were written meanwhile.
     const removed = await store.write(who, 'delete', [
-      {
-        op: 'delete',
-        target: {
-          where: {
-            all: [
-              { test: 'equal', path: ['type'], value: TYPES.property },
-              { test: 'equal', path: ['attributes', 'parent_id'], value: id },
-            ],
-          },
-        },
-      },
+      { op: 'delete', target: { where } },
       { op: 'delete', target: { id } },
     ]);
     if (!removed.ok && removed.failure.code !== 'not-found') return removed;

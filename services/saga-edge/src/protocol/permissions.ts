@@ -20,6 +20,8 @@ export interface Role {
   readonly title: string;
   readonly scope: Scope;
   readonly permissions: readonly Permission[];
+  /** Earlier titles, newest last: accounts hold roles by title, and keep them when one is renamed. Not shown. */
+  readonly former?: readonly string[];
 }
 
 const ROUTES = '/routes';
@@ -79,9 +81,13 @@ export function allows(permissions: Iterable<Permission>, { path, action, self }
 const isOwn = (action: Action, below: readonly string[]): boolean =>
   action === 'delete' ? below.length === 1 && below[0] === 'properties' : below[0] !== 'roles';
 
-/** The permissions of roles, given by id or title. */
+/** Whether a role has this id or title, or had this title. */
+export const isNamed = ({ _id, title, former }: Role, name: string): boolean =>
+  _id === name || title === name || former?.includes(name) === true;
+
+/** The permissions of roles, given by their names. */
 export function permissionsOf(roles: readonly Role[], names: readonly string[]): Permission[] {
-  return roles.filter(({ _id, title }) => names.includes(_id) || names.includes(title)).flatMap(({ permissions }) => permissions);
+  return roles.filter((role) => names.some((name) => isNamed(role, name))).flatMap(({ permissions }) => permissions);
 }
 
 /** The problem of a permission from a client, or undefined. */
