@@ -52,6 +52,9 @@ export const ofType = (type: string): Filter => equal(['type'], type);
 export const attribute = (...names: readonly string[]): Path => ['attributes', ...names];
 export const both = (...all: readonly Filter[]): Filter => ({ all });
 
+/** Whether an element can have this id; others need not be looked for. */
+export const isId = (id: string): boolean => id !== '' && id.length <= 512;
+
 export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 export const textOr = (value: Json | undefined, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
 export const textsOf = (value: Json | undefined): string[] =>

@@ -2,6 +2,7 @@
  * The HTTP server of the client port, the same for all edges: TLS, tracing, JSON bodies, CORS, failures. Routes and responses are the
  * edge's.
  */
+import { isUtf8 } from 'node:buffer';
 import type { ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@fastify/cors';
@@ -17,7 +18,7 @@ import type { Spans } from './spans.ts';
 import { listenerTls } from './tls.ts';
 import { traceCalls } from './trace-calls.ts';
 
-export interface ClientServerOptions extends Pick<FastifyServerOptions, 'bodyLimit' | 'routerOptions' | 'frameworkErrors'> {
+export interface ClientServerOptions extends Pick<FastifyServerOptions, 'bodyLimit' | 'routerOptions'> {
   /** The settings of the port. */
   readonly config: Parameters<typeof listenerTls>[0] & { readonly trustProxy: boolean };
   /** Limits of connections, the same with TLS and without. */
@@ -38,6 +39,15 @@ export function clientServer({ config, http, spans, ...options }: ClientServerOp
     // Trusts only the nearest proxy, as for sockets: earlier entries of X-Forwarded-For can be forged by the client.
     trustProxy: config.trustProxy ? (_address, hop) => hop === 0 : false,
     exposeHeadRoutes: false,
+    // Otherwise the answer would have Fastify's form, and quote the path.
+    frameworkErrors: (error, request, reply) => {
+      const isLong = error.statusCode === 414;
+      void app.errorHandler(
+        new Unreadable(isLong ? 'the path is too long' : 'the path cannot be read', isLong ? 414 : 400),
+        request,
+        reply,
+      );
+    },
   });
   if (spans !== undefined) traceCalls(app, spans);
   return app;
@@ -75,15 +85,24 @@ export async function closePort(app: FastifyInstance): Promise<void> {
   await Promise.all([app.close(), closeListeners(app.server)]);
 }
 
-/** An invalid body: a mistake of the client, answered with 400. */
+/** An invalid path or body: a mistake of the client. */
 class Unreadable extends Error {
-  readonly statusCode = 400;
+  readonly statusCode: number;
+
+  constructor(sentence: string, statusCode = 400) {
+    super(sentence);
+    this.statusCode = statusCode;
+  }
 }
+
+const NO_UTF8 = 'the body is not UTF-8';
 
 /** Parses every body as JSON, whatever its content type; other types are registered afterwards. */
 export function takeJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+  // Bytes that are no UTF-8 would be replaced without a word (RFC 8259 8.1: JSON is UTF-8, whatever charset a header names).
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => {
+    if (typeof body !== 'string' && !isUtf8(body)) return done(new Unreadable(NO_UTF8));
     const text = String(body);
     if (text.trim() === '') return done(null, undefined);
     const parsed = parseJson(text);
@@ -94,7 +113,8 @@ export function takeJson(app: FastifyInstance): void {
 
 /** Parses bodies of HTML forms to an object of strings. */
 export function takeForms(app: FastifyInstance): void {
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer' }, (_request, body, done) => {
+    if (typeof body !== 'string' && !isUtf8(body)) return done(new Unreadable(NO_UTF8));
     done(null, Object.fromEntries(new URLSearchParams(String(body))));
   });
 }

@@ -38,15 +38,28 @@ test('unreadable requests and exceptions are answered in the given form, and a t
     if (body === 'throw') throw new Error('inside');
     return { got: body ?? 'nothing' };
   });
+  app.get('/of/:id', async () => ({}));
   const port = await openPort(app, here, silentLog);
   try {
-    const say = async (body: string) => {
+    const say = async (body: string | Buffer<ArrayBuffer>) => {
       const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body });
       return [response.status, await response.json()];
     };
     assert.deepEqual(await say('[1]'), [200, { got: [1] }]);
     assert.deepEqual(await say(' '), [200, { got: 'nothing' }]);
     assert.deepEqual(await say('{'), [400, { sentence: 'the body is not JSON' }]);
+    for (const body of [Buffer.from('"\u00e9"', 'latin1'), Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]), Buffer.from([0xff])]) {
+      assert.deepEqual(await say(body), [400, { sentence: 'the body is not UTF-8' }]);
+    }
+    assert.deepEqual(await say(Buffer.from('"é"')), [200, { got: 'é' }]);
+    for (const [path, status, sentence] of [
+      ['/%zz', 400, 'the path cannot be read'],
+      ['/%ff?token=secret', 400, 'the path cannot be read'],
+      [`/of/${'x'.repeat(101)}`, 414, 'the path is too long'],
+    ] as const) {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+      assert.deepEqual([response.status, await response.json()], [status, { sentence }], path);
+    }
     assert.deepEqual(await say('"throw"'), [500, { sentence: 'the service failed unexpectedly' }]);
     assert.equal((await say('"more than sixteen bytes"'))[0], 413);
     const other = clientServer({ config, http, spans: undefined });

@@ -58,6 +58,10 @@ test('saga:6 errors of the edge itself have the same form: requests, tokens, rig
     ['GET', '/bots/b', edge.token({ account: 'unverified' }), undefined, 403, 'Forbidden', /^Unverified User$/],
     ['DELETE', '/bots/b', edge.token({ account: 'user' }), undefined, 403, 'Forbidden', /^Insufficient Permissions$/],
     ['POST', '/bots', admin(), '{', 400, 'Bad Request', /is not JSON/],
+    ['GET', '/users/%zz', admin(), undefined, 400, 'Bad Request', /^the path cannot be read$/],
+    ['GET', `/users/${'x'.repeat(1025)}`, admin(), undefined, 400, 'Bad Request', /^the path is too long$/],
+    ['GET', `/bots/${'x'.repeat(513)}`, admin(), undefined, 404, 'Not Found', /^Bot does not exist$/],
+    ['GET', '/users//', admin(), undefined, 404, 'Not Found', /^User does not exist$/],
     ['POST', '/bots', admin(), {}, 422, 'Unprocessable Entity', /name/],
     ['POST', '/bots', admin(), { name: 'x'.repeat(70_000) }, 413, 'Payload Too Large', undefined],
   ];
@@ -94,6 +98,7 @@ test('saga:6 a socket gets errors for what is not allowed, unknown or too much',
     '/bots/properties/fly': [404, { parent_id: 'b', name: 'n' }],
     '/bots/properties': [422, { parent_id: 'b' }],
     '/bots/signals': [400, 7],
+    '/bots/join': [404, 'x'.repeat(513)],
   };
   for (const [event, [status, ...args]] of Object.entries(statuses))
     assert.equal((await client.send(event, ...args)).status_code, status, event);

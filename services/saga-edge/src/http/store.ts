@@ -16,6 +16,7 @@ import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
+import { isId } from '@polyedge/saga/elements';
 import type { PostResult, SignalQuestion, Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
@@ -39,6 +40,7 @@ export class Store {
 
   /** The living element with an id if it has one of the types, or undefined. */
   async one(tenant: string, id: string, ...types: readonly string[]): Promise<Outcome<Element | undefined>> {
+    if (!isId(id)) return done(undefined);
     const found = await this.many(tenant, [id]);
     if (!found.ok) return found;
     const [element] = found.value;

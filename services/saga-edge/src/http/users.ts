@@ -7,7 +7,7 @@ import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { Json } from '@polyedge/query/json';
-import { attribute, both, equal, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/elements';
+import { attribute, both, equal, isId, isObject, ofType, TYPES, textsOf } from '@polyedge/saga/elements';
 import { INSUFFICIENT, INVALID_TOKEN, sagaError, unprocessable } from '@polyedge/saga/errors';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
@@ -120,7 +120,7 @@ async function show(store: Store, request: Request, id: string): Promise<Reply> 
 }
 
 async function accountOf(bus: Bus, tenant: string, id: string): Promise<Outcome<Account | undefined>> {
-  if (id === '' || id.length > 512) return done(undefined);
+  if (!isId(id)) return done(undefined);
   const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { ids: [id] }, { timeoutMs: TIMEOUT_MS });
   if (!found.ok) return found;
   const [account] = found.value.accounts;

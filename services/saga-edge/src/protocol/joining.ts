@@ -1,6 +1,6 @@
 /** Joining and leaving rooms, as tasks (Saga protocol page, 3.2 and 3.3). */
 import { graphGet } from '@polyedge/contracts/bus/graph';
-import { TYPES } from '@polyedge/saga/elements';
+import { isId, TYPES } from '@polyedge/saga/elements';
 import { INSUFFICIENT, sagaError, toError } from '@polyedge/saga/errors';
 import { answer, type ParsedPost, type PostResult, refuse } from '@polyedge/saga/work';
 import { type CallQuestion, call } from '@polyedge/session/questions';
@@ -38,9 +38,9 @@ export function* join(asked: Room, id: string | undefined, { identity, rooms, ma
 
 /** The room, if it exists: scripts and jobs are interchangeable, because the documentation confuses them (3.3). */
 function* existing(room: Room, id: string, tenant: string): Task<CallQuestion, ParsedPost<Room>> {
-  const found = yield* call(graphGet, { tenant }, { ids: [id] });
-  if (!found.ok) return refuse(toError(found.failure));
-  const type = found.value.elements[0]?.type;
+  const found = isId(id) ? yield* call(graphGet, { tenant }, { ids: [id] }) : undefined;
+  if (found?.ok === false) return refuse(toError(found.failure));
+  const type = found?.value.elements[0]?.type;
   if (room.of === 'runnable') {
     if (type === TYPES.script) return { ok: true, value: { ...room, runnable: 'scripts' } };
     if (type === TYPES.job) return { ok: true, value: { ...room, runnable: 'jobs' } };

@@ -30,10 +30,6 @@ export async function createHttpServer({ config, http, spans, origins, log }: Ht
     spans,
     bodyLimit: config.maxBodyBytes,
     routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
-    // Otherwise a path that cannot be decoded would be answered without authorization.
-    frameworkErrors: (_error, _request, reply) => {
-      void sendAnswer(reply, refuse(400, 'Invalid request: the path cannot be read').answer);
-    },
   });
   // SPACE's filters of contracts are in the body of a GET.
   app.addHttpMethod('GET', { hasBody: true });
