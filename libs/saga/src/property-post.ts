@@ -6,6 +6,7 @@ import { isNumber, type Json } from '@polyedge/query/json';
 import { write } from '@polyedge/session/questions';
 import {
   attribute,
+  both,
   type Creator,
   equal,
   GLOBALS_ID,
@@ -208,11 +209,14 @@ export function* resetProperties(kind: ParentKind, parent: string, current: read
   if (restored.length > MAX_RESET) return refuse(sagaError(413, 'too many defaults to write at once'));
   const bad = restored.find(([name]) => problemOfName(name) !== undefined || name === '_defaults');
   if (bad !== undefined) return refuse(unprocessable('_defaults', 'has a member that is not a property name'));
+  const removed = current.filter(
+    ({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name),
+  );
+  const values = removed.map(({ id }) => id);
   const written = yield* write('_defaults', [
     parentMustExist(kind, parent),
-    ...current
-      .filter(({ attributes: { name } }) => name !== '_defaults' && !restored.some(([restoredName]) => restoredName === name))
-      .map(({ id }): Operation => ({ op: 'delete', target: { id, where: ofType(TYPES.property) } })),
+    // By a filter, because another reset may have deleted some of them meanwhile.
+    { op: 'delete', target: { where: both(ofType(TYPES.property), { test: 'in', path: ['id'], values }) } },
     // A default is overwritten rather than deleted first, so that its watchers see one change; its timeline begins anew.
     ...restored.map(([name, value]) =>
       writeOf({ kind, parent, name, operator: undefined, key: undefined, value }, { type: '_defaults' }, caller.newId(), { renew: true }),

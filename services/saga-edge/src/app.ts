@@ -65,7 +65,9 @@ export async function startSagaEdge(
   // Roles are looked up synchronously, so they are loaded before a token of their tenant is accepted.
   const verify = async (token: string): Promise<Outcome<Principal>> => {
     const verified = await verifier.verify(token);
-    if (!verified.ok || (await roles.know(verified.value.tenant))) return verified;
+    if (!verified.ok || roles.knows(verified.value.tenant)) return verified;
+    // It may be revoked meanwhile.
+    if (await roles.know(verified.value.tenant)) return await verifier.verify(token);
     return { ok: false, failure: { code: 'unavailable', detail: 'the roles could not be read' } };
   };
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });

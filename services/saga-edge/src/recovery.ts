@@ -66,7 +66,8 @@ export function openRecovery({
     if (!position.ok) return undefined;
     const { epoch, seq, oldest } = position.value;
     const isKept = epoch === after.epoch && after.seq <= seq && after.seq + 1 >= oldest && seq - after.seq <= MAX_MISSED;
-    return isKept ? { credential: verified.value, restored: { ...state, after } } : undefined;
+    // It may be revoked meanwhile.
+    return isKept && (await verify(state.token)).ok ? { credential: verified.value, restored: { ...state, after } } : undefined;
   };
 
   const recovery = new Recovery({ keepMs, findElsewhere, admit }, surroundings.now);

@@ -36,8 +36,12 @@ export class RoleCache {
   }
 
   start(): void {
-    this.#subscription = this.#bus.subscribe(accountsChanged, accountsChanged.pattern({}), ({ id }) => {
-      for (const [tenant, { account }] of this.#books) if (account === undefined || account.id === id) void this.read(tenant);
+    this.#subscription = this.#bus.subscribe(accountsChanged, accountsChanged.pattern({}), ({ id }, subject) => {
+      for (const [tenant, { account }] of this.#books) {
+        // As long as a tenant has changed no role, any of its new accounts may be that of its roles.
+        const mayBe = account === undefined || account.id === id;
+        if (mayBe && subject === accountsChanged.subject({ tenant })) void this.read(tenant);
+      }
     });
     this.#timer = setInterval(() => {
       for (const tenant of this.#books.keys()) void this.read(tenant);
@@ -59,9 +63,14 @@ export class RoleCache {
     return this.#books.get(tenant)?.account?.defaultScope ?? '';
   }
 
+  /** Whether the roles of a tenant are loaded. */
+  knows(tenant: string): boolean {
+    return this.#books.has(tenant);
+  }
+
   /** Loads the roles of a tenant for `of`. False if the directory did not answer. */
   async know(tenant: string): Promise<boolean> {
-    return this.#books.has(tenant) || (await this.read(tenant));
+    return this.knows(tenant) || (await this.read(tenant));
   }
 
   async read(tenant: string): Promise<boolean> {

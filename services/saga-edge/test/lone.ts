@@ -22,15 +22,23 @@ const ADMINISTRATOR = '000000000000000000000003';
 /**
  * Accounts are there by their ids: `admin`, `nobody-yet` whose e-mail is not verified, and others without rights; not `gone`. Elements are there
  * unless their id is among `failures`.
+ * @param rolesRead what the directory waits for before it answers with the tenant's roles
  */
-export async function startLoneEdge(failures: readonly ErrorCode[], env: Readonly<Record<string, string>> = {}): Promise<LoneEdge> {
+export async function startLoneEdge(
+  failures: readonly ErrorCode[],
+  env: Readonly<Record<string, string>> = {},
+  rolesRead: () => Promise<void> = async () => {},
+): Promise<LoneEdge> {
   const bus = localBus();
   const token = tokenMaker(bus);
   const account = (id: string): Account => ({
     ...{ id, tenant: 'default', username: id, roles: { saga: id === 'admin' ? [ADMINISTRATOR] : [] }, defaultScope: 's', scopes: [] },
     ...{ disabled: false, attributes: id === 'unverified' ? { saga: { verified: false } } : {} },
   });
-  bus.respond(accountsGet, async ({ ids = [] }) => done({ accounts: ids.filter((id) => id !== 'gone').map(account) }));
+  bus.respond(accountsGet, async ({ ids = [], username }) => {
+    if (username !== undefined) await rolesRead();
+    return done({ accounts: ids.filter((id) => id !== 'gone').map(account) });
+  });
   bus.respond(graphGet, async ({ ids }) => {
     const failure = failures.find((code) => ids.includes(code));
     return failure === undefined ? done({ elements: ids.map(element), seq: 1, epoch: 'e' }) : failed(failure);

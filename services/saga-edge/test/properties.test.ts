@@ -112,6 +112,20 @@ test('saga:14 saga:18 properties are read and written over REST, and sockets rec
   assert.equal((await client.api('GET', '/globals/properties/motd')).body.value, 'hello');
 });
 
+test('saga:26 resets at the same time succeed all', async () => {
+  const client = await admin();
+  const base = `/bots/${await makeBot()}/properties`;
+  for (let round = 0; round < 3; round += 1) {
+    await Promise.all(['a', 'b', 'c', 'd'].map((name) => client.api('PUT', `${base}/${name}`, { value: round })));
+    const resets = await Promise.all([1, 2, 3].map(() => client.api('DELETE', base)));
+    assert.deepEqual(
+      resets.map(({ body }) => body),
+      [{ ok: 1 }, { ok: 1 }, { ok: 1 }],
+    );
+    assert.deepEqual((await client.api('GET', base)).body, []);
+  }
+});
+
 test('saga:26 a reset restores the members of _defaults, drops the rest, and sends each once', async () => {
   const client = await admin();
   const bot = await makeBot();
