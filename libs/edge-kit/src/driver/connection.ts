@@ -307,7 +307,7 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   #pushBroadcast(packet: P, tag: Tag): void {
     this.#env.counts.laneFrames += 1;
     this.outbox.push(packet, tag);
-    if (this.outbox.bytes > this.#env.limits.maxBufferedBytes) this.slow();
+    if (this.outbox.exceeds(this.#env.limits.maxBufferedBytes)) this.slow();
   }
 
   slow(): void {

@@ -161,7 +161,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
   #send(frame: Out): void {
     this.#env.counts.framesOut += 1;
     this.#host.outbox.push(this.#env.framing.pack(this.#env.protocol.encode(frame)));
-    if (this.#host.outbox.bytes <= this.#env.limits.maxBufferedBytes) return;
+    if (!this.#host.outbox.exceeds(this.#env.limits.maxBufferedBytes)) return;
     if (this.#host.unsolicited) this.#host.slow();
     else this.#host.reading.stop(BY_OUTPUT);
   }
@@ -219,7 +219,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
       push: ({ count, packets }) => {
         this.#env.counts.groupFrames += count;
         for (const packet of packets) this.#host.outbox.push(packet);
-        if (this.#host.outbox.bytes > this.#env.limits.maxBufferedBytes) this.#host.slow();
+        if (this.#host.outbox.exceeds(this.#env.limits.maxBufferedBytes)) this.#host.slow();
       },
       confirm: (then) => this.#confirm(then),
       lost: (id, failure) => this.#host.step({ kind: 'lost', id, failure }),

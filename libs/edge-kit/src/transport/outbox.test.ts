@@ -70,3 +70,28 @@ test('before a close everything that is still wanted leaves at once, and nothing
   );
   assert.equal(outbox.bytes, 301 * 1024, 'what the socket has not passed on still counts');
 });
+
+test('a client with a long queue leaves thousands of subscriptions at the cost of one look at it', () => {
+  const { wire, outbox, big } = setUp();
+  wire.stuck = true;
+  wire.bufferedBytes = 300 * 1024;
+  let looks = 0;
+  const tags = Array.from({ length: 1000 }, () => ({
+    open: true,
+    get live() {
+      looks += 1;
+      return this.open;
+    },
+  }));
+  const frame = big('a', 1);
+  for (let round = 0; round < 10; round += 1) for (const tag of tags) outbox.push(frame, tag);
+  for (const tag of tags.slice(1)) {
+    tag.open = false;
+    outbox.prune();
+    assert.ok(!outbox.exceeds(100_000 * 1024));
+  }
+  assert.ok(outbox.exceeds(309 * 1024));
+  assert.ok(!outbox.exceeds(310 * 1024), 'what is to be dropped does not count');
+  assert.equal(outbox.bytes, 310 * 1024);
+  assert.ok(looks < 50_000, `${looks} looks`);
+});

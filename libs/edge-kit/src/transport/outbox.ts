@@ -25,6 +25,8 @@ export class Outbox<P extends Packet> {
   #packets: P[] = [];
   #tags: (Tag | undefined)[] = [];
   #bytes = 0;
+  /** Frames may have to be dropped. */
+  #stale = false;
   /** Registered with the flusher, or waiting for the socket to drain. */
   #awaited = false;
   #closed = false;
@@ -38,7 +40,13 @@ export class Outbox<P extends Packet> {
 
   /** Bytes that have not reached the operating system: queued here and in the socket. */
   get bytes(): number {
+    if (this.#stale) this.#prune();
     return this.#bytes + this.#wire.bufferedBytes;
+  }
+
+  /** Whether `bytes` is more than this. Cheaper than asking for it, because frames to be dropped are looked for only if it would be. */
+  exceeds(limit: number): boolean {
+    return this.#bytes + this.#wire.bufferedBytes > limit && this.bytes > limit;
   }
 
   /** Appends a frame. */
@@ -52,8 +60,13 @@ export class Outbox<P extends Packet> {
     this.#flusher.add(this);
   }
 
-  /** Drops the frames whose tags are no longer live, so that they stop counting at once. */
+  /** Some tags are no longer live: their frames no longer count. They are looked for once for any number of tags, when that matters. */
   prune(): void {
+    this.#stale = true;
+  }
+
+  #prune(): void {
+    this.#stale = false;
     if (this.#tags.every((tag) => tag === undefined || tag.live)) return;
     const packets: P[] = [];
     const tags: (Tag | undefined)[] = [];
@@ -130,7 +143,7 @@ export class Outbox<P extends Packet> {
 
   /** Writes everything to the socket now, whatever it has buffered: a close frame follows. */
   flushAll(): void {
-    this.prune();
+    this.#prune();
     const packets = this.#packets;
     this.clear();
     if (packets.length > 0) this.#wire.write(packets);
