@@ -36,6 +36,8 @@ test('saga:15 who holds a role holds it also under another title, with what it f
   assert.equal((await user.send('/globals/join', '')).status_code, 403);
   assert.equal((await boss.api('POST', '/roles', { title: 'Reader' })).status, 422, 'accounts still hold the other role by this title');
   assert.ok(!JSON.stringify((await boss.api('GET', '/roles')).body).includes('former'));
+  const held = await boss.api('PUT', `/users/${user.me}/roles`, { roles: ['Reads', reads] });
+  assert.deepEqual(held.body.roles, ['User', 'Reader of scripts', 'Blocked']);
   await boss.api('DELETE', `/users/${user.me}/roles`, { roles: ['Reader of scripts'] });
   assert.deepEqual(await rights(), [403, 403]);
 });

@@ -95,14 +95,17 @@ export function userRoutes(routes: Routes, options: UserRoutes): void {
       if (named.length === 0) return refused(unprocessable('roles', 'is missing'));
       const known = roles.of(request.who.tenant);
       if (!named.every((name) => known.some((role) => isNamed(role, name)))) return refused(sagaError(404, 'Role does not exist'));
-      const titles = [...new Set(named.map(request.titleOf))];
+      const meant = known.filter((role) => named.some((name) => isNamed(role, name)));
       const id = request.params.id ?? '';
       const written = await untilUnchanged(async () => {
         const account = await accountOf(bus, request.who.tenant, id);
         if (!account.ok) return account;
         if (account.value === undefined) return failed('not-found');
-        const held = sagaRolesOf(account.value).map(request.titleOf);
-        const next = method === 'PUT' ? [...new Set([...held, ...titles])] : held.filter((name) => !titles.includes(name));
+        // A former title stays what the account holds: the directory knows administrators by it.
+        const held = sagaRolesOf(account.value).map((name) => known.find(({ _id }) => _id === name)?.title ?? name);
+        const added = meant.filter((role) => !held.some((name) => isNamed(role, name))).map(({ title }) => title);
+        const kept = held.filter((name) => !meant.some((role) => isNamed(role, name)));
+        const next = method === 'PUT' ? [...held, ...added] : kept;
         return await setRoles(request, options, account.value, next);
       });
       if (written.ok) return show(store, request, id);
