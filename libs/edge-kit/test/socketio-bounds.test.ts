@@ -63,6 +63,40 @@ test('a client that joins a namespace again before it has joined has one session
   client.destroy();
 });
 
+test('a client that leaves its only namespace and joins it again has a new session, from the same address', async () => {
+  const addresses: string[] = [];
+  await using edge = await serve({
+    first: ({ address }) => {
+      addresses.push(address);
+      return [];
+    },
+  });
+  const client = await webSocket(edge.url, 4);
+  for (const packet of ['40', '41', '40']) {
+    client.send(text(packet));
+    await until('it has joined, or left', () => edge.driver.connections === (packet === '40' ? 1 : 0));
+  }
+  assert.deepEqual(addresses, ['127.0.0.1', '127.0.0.1']);
+  client.send(text('42["again",1]'));
+  await until('it is answered', async () => (await client.frame())?.payload.toString('utf8') === '42["again",1]');
+  client.destroy();
+});
+
+test('a connection that has left its only namespace ends unless it joins again in time', async () => {
+  await using edge = await serve({ listener: { connectTimeoutMs: 300 } });
+  const client = await webSocket(edge.url, 4);
+  for (const packet of ['40', '41', '40']) {
+    client.send(text(packet));
+    await until('it has joined, or left', () => edge.driver.connections === (packet === '40' ? 1 : 0));
+  }
+  // Longer than the time that it had to join.
+  const other = await webSocket(edge.url, 4);
+  await until('a connection that has joined nothing has ended', () => other.ended);
+  assert.ok(!client.ended);
+  client.send(text('41'));
+  await until('the connection that has left has ended', () => client.ended);
+});
+
 test('a namespace of more than 512 characters is not repeated to a client', async () => {
   await using edge = await serve();
   const client = await webSocket(edge.url, 4);

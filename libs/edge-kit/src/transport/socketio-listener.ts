@@ -17,6 +17,7 @@ import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { Encoder } from 'socket.io-parser';
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws';
 import type { Limits } from '../limits.ts';
+import { type Wheel, WheelTimer } from '../wheel.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { boundConnection } from './socketio-bounds.ts';
@@ -71,7 +72,7 @@ export interface SocketIoListenerOptions {
   readonly pingTimeoutMs?: number;
   /** Lets clients resume the session of a lost connection. One namespace only. */
   readonly recovery?: Recovery;
-  /** A connection without a namespace is closed after this time; default 45,000. */
+  /** A connection that has been without a namespace for this time is closed; default 45,000. */
   readonly connectTimeoutMs?: number;
 }
 
@@ -121,6 +122,9 @@ const recovering = (recovery: Recovery) =>
     }
   };
 
+/** Time to join a namespace. */
+const CONNECT_TIMEOUT_MS = 45_000;
+
 /** The query of a session that its client can resume. */
 const ASKS_RECOVERY = { recovery: 'true' } as const;
 
@@ -130,6 +134,8 @@ export class SocketIoListener {
   readonly #io: Server;
   readonly #shared = new SharedWrites();
   readonly #connectionCounts = new ConnectionCounts();
+  /** Of the clients: the first request is released, and a client may join again after it has left. */
+  readonly #addresses = new WeakMap<Socket['conn'], string>();
   #closed = false;
 
   constructor(options: SocketIoListenerOptions) {
@@ -144,7 +150,7 @@ export class SocketIoListener {
       maxHttpBufferSize: limits.maxFrameBytes,
       perMessageDeflate: false,
       httpCompression: false,
-      connectTimeout: options.connectTimeoutMs ?? 45_000,
+      connectTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       ...(pingIntervalMs === undefined ? {} : { pingInterval: pingIntervalMs }),
       ...(pingTimeoutMs === undefined ? {} : { pingTimeout: pingTimeoutMs }),
       cors: { origin: origins === undefined ? '*' : [...origins] },
@@ -161,7 +167,9 @@ export class SocketIoListener {
       },
     });
     this.#io.engine.on('connection', (connection: Socket['conn']) => {
-      this.#connectionCounts.add(this.#addressOf(connection.request), connection);
+      const address = this.#addressOf(connection.request);
+      this.#addresses.set(connection, address);
+      this.#connectionCounts.add(address, connection);
       // Time for a polling client to fetch the end; the library's timer is 30 s by default.
       if (connection.transport.name === 'polling') (connection.transport as { closeTimeout?: number }).closeTimeout = limits.closeTimeoutMs;
       forgetUpgrade(connection);
@@ -233,6 +241,9 @@ export class SocketIoListener {
       const token = namespace.credentialFrom?.(handshake);
       // Drops the library's copy of the handshake: it is large and may hold a token.
       forget(socket, this.#options.namespaces.length === 1);
+      socket.once('disconnect', (reason) => {
+        if (reason === 'client namespace disconnect') this.#endUnlessJoined(socket.client, driver.wheel);
+      });
       const recovers = this.#options.recovery !== undefined && handshake.auth.recovery === true;
       const data = socket.data as SocketData;
       const { recovered } = data;
@@ -265,6 +276,16 @@ export class SocketIoListener {
     });
   }
 
+  /** Closes a connection that has left its last namespace and joins none in time: the library looks only after the start. */
+  #endUnlessJoined(client: Socket['client'], wheel: Wheel): void {
+    const isIdle = (): boolean => client.conn.readyState === 'open' && namespacesOf(client).nsps.size === 0;
+    if (!isIdle()) return;
+    const late = new WheelTimer(() => {
+      if (isIdle()) client.conn.close();
+    });
+    wheel.set(late, this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
+  }
+
   #mayRecover(socket: Socket, wire: SocketIoWire, parting: () => unknown): void {
     const data: SocketData = { parting };
     socket.data = data;
@@ -290,7 +311,7 @@ export class SocketIoListener {
       const text = Array.isArray(value) ? value.at(-1) : value;
       if (text !== undefined) texts[name] = text;
     }
-    return { query: texts, headers, auth, address: this.#addressOf(socket.request) };
+    return { query: texts, headers, auth, address: this.#addresses.get(socket.conn) ?? '' };
   }
 
   #problemOf(request: IncomingMessage): string | undefined {
@@ -312,9 +333,12 @@ export class SocketIoListener {
 
 /** Whether a connection has another socket in the same namespace (socket.io 4.8, lib/client.ts). */
 function isJoinedAlready(socket: Socket): boolean {
-  const { sockets, nsps } = socket.client as unknown as Record<'sockets' | 'nsps', ReadonlyMap<string, Socket>>;
+  const { sockets, nsps } = namespacesOf(socket.client);
   return sockets.size > nsps.size;
 }
+
+/** The private sockets of a connection, by their ids and by their namespaces. */
+const namespacesOf = (client: Socket['client']) => client as unknown as Record<'sockets' | 'nsps', ReadonlyMap<string, Socket>>;
 
 const FORGOTTEN: Socket['handshake'] = Object.freeze({
   headers: {},
