@@ -154,12 +154,12 @@ class ServerProcess implements RunningServer {
         if (portIsOpen && addressInUse.test(this.log(logged))) throw new PortTaken(this.log(logged));
         // A port or memory segment of the killed predecessor may be held for a moment longer: then retry.
         if (!/address already in use|pre-existing shared memory/i.test(this.log(logged)))
-          throw new Error(`${this.#endReason} as it started:\n${this.log()}`);
+          throw new Error(`${this.#endReason} as it started:\n${this.log(logged)}`);
         await new Promise((resolve) => setTimeout(resolve, 200));
         logged = this.#logBytes();
         this.#spawn();
       }
-      if (performance.now() > until) throw new Error(`${name} did not answer within ${startMs / 1000} s:\n${this.log()}`);
+      if (performance.now() > until) throw new Error(`${name} did not answer within ${startMs / 1000} s:\n${this.log(logged)}`);
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     this.#expected = false;
