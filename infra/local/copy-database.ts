@@ -5,8 +5,8 @@ import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { databaseOwnerUrl } from './running-system.ts';
 
 export async function copyDatabase(command: 'backup' | 'restore'): Promise<void> {
-  const [folder] = process.argv.slice(2);
-  if (folder === undefined) {
+  const [folder, ...more] = process.argv.slice(2);
+  if (folder === undefined || folder.startsWith('-') || more.length > 0) {
     console.error(`Usage: npm run ${command} -- FOLDER`);
     process.exit(2);
   }

@@ -10,8 +10,8 @@ import { CannotCopy } from './postgres/backup.ts';
 import { backUpAll, restoreAll } from './postgres/backup-journals.ts';
 import { isPassing } from './postgres/link.ts';
 
-const [command, folder] = process.argv.slice(2);
-if ((command !== 'backup' && command !== 'restore') || folder === undefined) {
+const [command, folder, ...more] = process.argv.slice(2);
+if ((command !== 'backup' && command !== 'restore') || folder === undefined || folder.startsWith('-') || more.length > 0) {
   console.error('Usage: backup-cli.ts backup|restore FOLDER');
   process.exit(2);
 }
@@ -28,7 +28,7 @@ try {
     );
   }
 } catch (error) {
-  // A folder that exists is refused by the system, in words that name it.
+  // What the system refuses names the file.
   const known = error instanceof Error && (error instanceof CannotCopy || error instanceof CannotStart || isPassing(error));
   console.error(`graph-store: ${known ? error.message : error instanceof Error ? error.stack : String(error)}`);
   process.exitCode = 1;

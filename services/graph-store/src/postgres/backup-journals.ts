@@ -3,31 +3,30 @@
  * are copied one after the other, each as of one moment: tenants are independent, and a placement that changes meanwhile is detected.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MAIN } from '@polyedge/contracts/journal';
-import { backUp, CannotCopy, type Manifest, restore } from './backup.ts';
+import { backUp, CannotCopy, intoNewFolder, type Manifest, readManifest, requireEmpty, restore } from './backup.ts';
 import type { Journals, Transactions } from './transactions.ts';
 
 type Manifests = ReadonlyMap<string, Manifest>;
 
-/** Writes a backup to a new folder, which gets its final name when it is complete. */
+/** Writes a backup to a new folder, which gets its final name when it is complete; what is incomplete is removed. */
 export async function backUpAll(journals: Journals, folder: string): Promise<Manifests> {
   const main = journals.get(MAIN);
   if (main === undefined) throw new CannotCopy(`the journal ${MAIN} is missing`);
   if (journals.size === 1) return new Map([[MAIN, await backUp(main, folder)]]);
-  const before = await placementsOf(main);
-  const partial = `${folder}.partial-${process.pid}`;
-  await mkdir(partial, { recursive: false, mode: 0o700 });
-  const manifests = new Map<string, Manifest>();
-  for (const [name, database] of journals) manifests.set(name, await backUp(database, join(partial, name)));
-  if ((await placementsOf(main)) !== before)
-    throw new CannotCopy(`a tenant was placed meanwhile, so the backup may lack it; repeat the backup and delete ${partial}`);
-  const undone = await undoneMove(journals);
-  if (undone !== undefined)
-    throw new CannotCopy(`the move of ${undone} was decided meanwhile, so the backup may lack it; repeat the backup and delete ${partial}`);
-  await rename(partial, folder);
-  return manifests;
+  return await intoNewFolder(folder, async (partial) => {
+    const before = await placementsOf(main);
+    const manifests = new Map<string, Manifest>();
+    for (const [name, database] of journals) manifests.set(name, await backUp(database, join(partial, name)));
+    if ((await placementsOf(main)) !== before)
+      throw new CannotCopy('a tenant was placed meanwhile, so the backup may lack it; repeat the backup');
+    const undone = await undoneMove(journals);
+    if (undone !== undefined)
+      throw new CannotCopy(`the move of ${undone} was decided meanwhile, so the backup may lack it; repeat the backup`);
+    return manifests;
+  });
 }
 
 /** Changes whenever a tenant is placed. */
@@ -46,7 +45,7 @@ async function undoneMove(journals: Journals): Promise<string | undefined> {
   return undefined;
 }
 
-/** Restores empty databases from a backup of the same journals, each atomically. */
+/** Restores empty databases from a backup of the same journals, each atomically. All are looked at before the first is restored. */
 export async function restoreAll(journals: Journals, folder: string): Promise<Manifests> {
   const several = existsSync(join(folder, MAIN, 'manifest.json'));
   const copied = several ? await readdir(folder) : [MAIN];
@@ -55,10 +54,14 @@ export async function restoreAll(journals: Journals, folder: string): Promise<Ma
     throw new CannotCopy(
       `the backup holds the journal ${unknown}, for which POLYEDGE_ADMIN_JOURNALS and POLYEDGE_JOURNALS name no database`,
     );
-  const manifests = new Map<string, Manifest>();
-  for (const [name, database] of journals) {
-    // A journal that is newer than the backup starts empty.
-    if (copied.includes(name)) manifests.set(name, await restore(database, several ? join(folder, name) : folder));
+  // A journal that is newer than the backup starts empty.
+  const restored = [...journals].filter(([name]) => copied.includes(name));
+  const folderOf = (name: string): string => (several ? join(folder, name) : folder);
+  for (const [name, database] of restored) {
+    await readManifest(folderOf(name));
+    await requireEmpty(database);
   }
+  const manifests = new Map<string, Manifest>();
+  for (const [name, database] of restored) manifests.set(name, await restore(database, folderOf(name)));
   return manifests;
 }

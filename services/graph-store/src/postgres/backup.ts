@@ -2,13 +2,12 @@
  * Backup and restore with COPY: every table as of one moment, each in a compressed file, with a manifest that states the moment. A restored
  * journal has another history, so it gets a new epoch, and no reader mistakes it for the old one.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, createGzip } from 'node:zlib';
+import { check, type Static, T } from '@polyedge/contracts/schema';
 import type { Connection } from './connect.ts';
+import { copyIn, copyOut } from './copied-rows.ts';
+import { isPassing } from './link.ts';
 import { migrate, newEpoch } from './migrate.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -18,50 +17,63 @@ const FORMAT = 1;
 const NAME = /^[a-z_][a-z0-9_]*$/;
 const BOUND = /^FOR VALUES FROM \('?\d+'?\) TO \('?\d+'?\)$/;
 
-export interface Manifest {
-  readonly format: number;
+const ManifestSchema = T.Object({
+  format: T.Literal(FORMAT),
   /** ISO 8601. */
-  readonly madeOn: string;
+  madeOn: T.String(),
   /** The newest change in the backup. */
-  readonly seq: number;
-  readonly epoch: string;
-  readonly partitions: number;
+  seq: T.Integer(),
+  epoch: T.String(),
+  partitions: T.Integer(),
   /** Numbers of the applied migrations. */
-  readonly migrations: readonly number[];
-  /** In the order in which rows can be loaded: referenced tables first. */
-  readonly tables: readonly { readonly name: string; readonly columns: readonly string[] }[];
+  migrations: T.Array(T.Integer()),
+  /** In the order in which rows can be loaded: referenced tables first. `sum`: SHA-256 of the file; earlier versions did not write it. */
+  tables: T.Array(T.Object({ name: T.String(), columns: T.Array(T.String()), sum: T.Optional(T.String()) })),
   /** Partitions of partitioned tables. */
-  readonly parts: readonly { readonly name: string; readonly of: string; readonly bound: string }[];
-}
+  parts: T.Array(T.Object({ name: T.String(), of: T.String(), bound: T.String() })),
+});
+export type Manifest = Static<typeof ManifestSchema>;
+const manifestSchema = check(ManifestSchema);
 
-/** Writes a backup to a new folder, which gets its final name when it is complete. Writers are not blocked. */
-export async function backUp(database: Transactions, folder: string): Promise<Manifest> {
+/**
+ * Carries out what writes a backup into a folder that is to be new. The folder gets its name when it is complete; what is incomplete is removed.
+ * @param write is given the folder to write to
+ */
+export async function intoNewFolder<T>(folder: string, write: (partial: string) => Promise<T>): Promise<T> {
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? [] : error.code));
+  if (files?.length !== 0) throw new CannotCopy(`${folder} exists already: name a new folder`);
   const partial = `${folder}.partial-${process.pid}`;
   // It contains password hashes and the sealed signing key.
   await mkdir(partial, { recursive: false, mode: 0o700 });
-  const manifest = await database.run(async (snapshot) => {
-    await snapshot`begin isolation level repeatable read read only`;
-    const made = await describe(snapshot);
-    for (const { name, columns } of made.tables) {
-      const rows = await snapshot.unsafe(`copy (select ${list(columns)} from ${quoted(name)}) to stdout`).readable();
-      await pipeline(read(rows), createGzip({ level: 1 }), createWriteStream(join(partial, `${name}.copy.gz`), { mode: 0o600 }));
-    }
-    await snapshot`commit`;
-    return made;
-  });
-  await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(partial, folder);
-  return manifest;
+  try {
+    const written = await write(partial);
+    await rename(partial, folder);
+    return written;
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
 }
 
-/**
- * The rows. The library (3.4.9) pauses its socket when the reader is slower, and does not resume it after the last row; no other statement
- * waits for it.
- */
-async function* read(rows: Readable): AsyncGenerator<Buffer> {
-  for await (const row of rows) yield row;
-  rows._read(0);
-}
+/** Writes a backup to a new folder, which gets its final name when it is complete. Writers are not blocked. */
+export const backUp = (database: Transactions, folder: string): Promise<Manifest> =>
+  intoNewFolder(folder, async (partial) => {
+    const manifest = await database.run(async (snapshot) => {
+      await snapshot`begin isolation level repeatable read read only`;
+      const made = await describe(snapshot);
+      const tables: Manifest['tables'][number][] = [];
+      for (const { name, columns } of made.tables) {
+        const statement = `copy (select ${list(columns)} from ${quoted(name)}) to stdout`;
+        tables.push({ name, columns, sum: await copyOut(snapshot, statement, fileOf(partial, name)) });
+      }
+      await snapshot`commit`;
+      return { ...made, tables };
+    });
+    await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
+    return manifest;
+  });
+
+const fileOf = (folder: string, table: string): string => join(folder, `${table}.copy.gz`);
 
 async function describe(sql: Connection): Promise<Manifest> {
   const [state] = await sql<
@@ -111,35 +123,63 @@ function inOrder<Table extends { readonly name: string }>(
 /** Why a backup failed or was not restored, in a sentence for the operator. */
 export class CannotCopy extends Error {}
 
-/**
- * Restores an empty database from a backup, as the owner of its tables, atomically. Throws `CannotCopy` if the database contains data, or
- * the backup is of a newer version. Migrations that are newer than the backup are applied by the next start.
- */
-export async function restore(database: Transactions, folder: string): Promise<Manifest> {
-  const manifest: Manifest = JSON.parse(await readFile(join(folder, MANIFEST), 'utf8').catch(() => '{}'));
-  if (manifest.format !== FORMAT) throw new CannotCopy(`${folder} holds no backup that this version can read`);
+/** The manifest of a backup. Throws `CannotCopy` if there is none that this version can read. */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const text = await readFile(join(folder, MANIFEST), 'utf8').catch(() => '');
+  const manifest = parsed(text);
+  if (!manifestSchema.test(manifest)) throw new CannotCopy(`${folder} holds no backup that this version can read`);
   const names = [
     ...manifest.tables.flatMap(({ name, columns }) => [name, ...columns]),
     ...manifest.parts.flatMap(({ name, of }) => [name, of]),
   ];
   const strange = names.find((name) => !NAME.test(name)) ?? manifest.parts.find(({ bound }) => !BOUND.test(bound))?.bound;
   if (strange !== undefined) throw new CannotCopy(`the manifest names something that is not ours: ${strange}`);
-  const [journal] = await database.run((sql) => sql<{ present: boolean }[]>`select to_regclass('journal') is not null as present`);
-  if (journal?.present === true) {
-    const [row] = await database.run((sql) => sql`select 1 from journal limit 1`);
-    if (row !== undefined) throw new CannotCopy('the database is not empty: restore into a new one, or drop and create this one first');
+  return manifest;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  const applied = await database.transact((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
+}
+
+/** Throws `CannotCopy` if the database contains data. */
+export async function requireEmpty(database: Transactions): Promise<void> {
+  const [journal] = await database.run((sql) => sql<{ present: boolean }[]>`select to_regclass('journal') is not null as present`);
+  if (journal?.present !== true) return;
+  const [row] = await database.run((sql) => sql`select 1 from journal limit 1`);
+  if (row !== undefined) throw new CannotCopy('the database is not empty: restore into a new one, or drop and create this one first');
+}
+
+/**
+ * Restores an empty database from a backup, as the owner of its tables, atomically. Throws `CannotCopy` if the database contains data, if
+ * it was prepared by another version than the backup, or if the backup is damaged. Migrations that are newer than the backup are applied by
+ * the next start.
+ */
+export async function restore(database: Transactions, folder: string): Promise<Manifest> {
+  const manifest = await readManifest(folder);
+  await requireEmpty(database);
+  await database.transact((transaction) => migrate(transaction, manifest.partitions, manifest.migrations));
+  const applied = (await database.run((sql) => sql<{ number: number }[]>`select number from migration`)).map(({ number }) => number);
   const missing = manifest.migrations.filter((number) => !applied.includes(number));
-  if (journal?.present !== true && missing.length > 0)
-    throw new CannotCopy(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);
+  if (missing.length > 0) throw new CannotCopy(`the backup is of a newer version: migrations ${missing.join(', ')} are unknown here`);
+  const early = applied.filter((number) => !manifest.migrations.includes(number));
+  if (early.length > 0)
+    throw new CannotCopy(
+      `the backup is of an older version than the tables of the database (migrations ${early.join(', ')}): drop the database and create it again`,
+    );
   await database.transact(async (transaction) => {
     await transaction.unsafe(`truncate ${manifest.tables.map(({ name }) => quoted(name)).join(', ')} cascade`);
     for (const { name, of, bound } of manifest.parts)
       await transaction.unsafe(`create table if not exists ${quoted(name)} partition of ${quoted(of)} ${bound}`);
-    for (const { name, columns } of manifest.tables) {
-      const rows = await transaction.unsafe(`copy ${quoted(name)} (${list(columns)}) from stdin`).writable();
-      await pipeline(createReadStream(join(folder, `${name}.copy.gz`)), createGunzip(), rows);
+    for (const { name, columns, sum } of manifest.tables) {
+      const file = fileOf(folder, name);
+      await copyIn(transaction, `copy ${quoted(name)} (${list(columns)}) from stdin`, file, sum).catch((error: unknown) => {
+        const ofTheServer = isPassing(error) && !(error instanceof Error && 'path' in error);
+        throw ofTheServer ? error : new CannotCopy(`${file} cannot be restored: ${error instanceof Error ? error.message : error}`);
+      });
     }
     const counters = await transaction<{ name: string; column: string }[]>`
       select relname as name, attname as column from pg_class join pg_attribute on attrelid = pg_class.oid
