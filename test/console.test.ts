@@ -11,6 +11,7 @@ import { Client } from '../services/gooduncle-edge/test/client.ts';
 import { hashed } from '../services/gooduncle-edge/test/system.ts';
 import { metered, subscription } from '../services/space-edge/test/metered.ts';
 import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
+import { accountPages, manyAccounts } from './console/account-pages.ts';
 import { groupPages } from './console/group-pages.ts';
 import { keyboardPages } from './console/keyboard.ts';
 import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
@@ -228,24 +229,6 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.equal(stale.status, 409);
   });
 
-  test('failed logins of an account are seen, and forgotten when an administrator says so', async () => {
-    const cookie = await logIn(url);
-    const account = { username: 'forgetful', password: 'a long password' };
-    assert.equal((await ask(`${url}/api/accounts`, 'POST', { ...account, roles: { console: ['admin'] } }, { cookie })).status, 200);
-    const guess = async () => (await ask(`${url}/api/session`, 'POST', { ...account, password: 'wrong' })).status;
-    const row = page.getByRole('row', { name: /^forgetful/ });
-    assert.equal(await guess(), 401);
-    await page.goto(`${url}/accounts`);
-    await row.getByText('1 failed login', { exact: true }).waitFor();
-    for (let at = 0; at < 3; at += 1) await guess();
-    assert.equal((await ask(`${url}/api/session`, 'POST', account)).status, 429);
-    await page.goto(`${url}/accounts`);
-    await row.getByText('blocked until').waitFor();
-    await row.getByRole('button', { name: 'Forget failed logins' }).click();
-    await row.getByText('blocked until').waitFor({ state: 'detached' });
-    assert.equal((await ask(`${url}/api/session`, 'POST', account)).status, 200);
-  });
-
   test('a connection is seen and closed', async () => {
     const socket = new WebSocket(`${system.edges.hiro.replace('http', 'ws')}/api/events-ws/6.2/`, ['events-1.0.0', `token-${token}`]);
     const closed = new Promise<CloseEvent>((resolve) => {
@@ -264,6 +247,7 @@ suite('the console', { timeout: 300_000 }, () => {
     await page.getByRole('row', { name: /events-ws/ }).waitFor({ state: 'detached' });
   });
 
+  accountPages(stage);
   groupPages(stage);
   protocolPages(stage);
   tabs(stage);
@@ -370,6 +354,8 @@ suite('the console', { timeout: 300_000 }, () => {
     }
     assert.ok(addresses.length > 50);
   });
+
+  manyAccounts(stage);
 
   test('a viewer without the right role gets the reason of the refusal', async () => {
     const viewer = await system.browser.newPage();

@@ -78,7 +78,7 @@ export function groupLines({ groups }: { readonly groups: readonly GroupView[] }
   ]);
 }
 
-interface CreatedAccount {
+export interface CreatedAccount {
   readonly id: string;
   readonly username: string;
   readonly roles: Readonly<Record<string, readonly string[]>>;

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { bench, benchLines } from './polyedge-bench.ts';
-import { accountLines, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
+import { accountLines, type CreatedAccount, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
 import { addressOf, adminPassword, databaseOwnerUrl, logIn, storeRedisUrl } from './running-system.ts';
 
 const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
@@ -25,6 +25,11 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
   bench [--seconds S] [--writers N]       how fast it takes writes and tells of them: 5 s, 8 writers
 
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
+
+interface AccountPage {
+  readonly accounts: readonly CreatedAccount[];
+  readonly next?: string;
+}
 
 /** The time-out of a request. */
 const TIMEOUT_MS = 20_000;
@@ -74,7 +79,7 @@ async function main(): Promise<void> {
     case 'groups':
       return show(await ask('/api/groups'), groupLines);
     case 'accounts':
-      return show(await ask('/api/accounts'), accountLines);
+      return show({ accounts: await allAccounts() }, accountLines);
     case 'get':
       if (argument === '') throw new Error('which element? polyedge get ID');
       return show(await ask(`/api/element?id=${encodeURIComponent(argument)}`), elementLines);
@@ -151,6 +156,17 @@ async function open(path: string, signal: AbortSignal): Promise<Response> {
 async function ask(path: string): Promise<unknown> {
   const response = await open(path, AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT_MS)]));
   return response.json();
+}
+
+/** All pages of the list. Each needs the one before it. */
+async function allAccounts(): Promise<readonly CreatedAccount[]> {
+  const accounts: CreatedAccount[] = [];
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page = (await ask(`/api/accounts?${new URLSearchParams({ limit: '1000', after })}`)) as AccountPage;
+    accounts.push(...page.accounts);
+    after = page.next;
+  }
+  return accounts;
 }
 
 /** Prints changes until the given number, or until it is interrupted. */

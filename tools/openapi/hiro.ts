@@ -185,7 +185,11 @@ export const hiro: Description = {
     'GET /api/versions': { summary: 'The same with every version.', answer: T.Object({}) },
     ...below(AUTH, auth),
     ...below(GRAPH, graph),
-    'GET /admin/accounts': { summary: 'Lists accounts.', answer: T.Object({ items: T.Array(T.Object({})) }) },
+    'GET /admin/accounts': {
+      summary: 'Lists accounts by id, a page at a time; `next`, if there may be more, is the `after` of the next page.',
+      query: { limit: 'How many, 1,000 at most and unless given.', after: 'The id after which the page begins.' },
+      answer: T.Object({ items: T.Array(T.Object({})), next: T.Optional(T.String()) }),
+    },
     'POST /admin/accounts': { summary: 'Creates an account.', body: T.Object({ username: T.String(), ...Account }), answer: T.Object({}) },
     'PUT /admin/accounts/{id}': {
       summary: 'Changes an account.',

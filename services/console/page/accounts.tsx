@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks';
-import { call } from './call.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { type Answer, call } from './call.ts';
 import { clock } from './format.ts';
 import type { Me } from './me.ts';
-import { Confirm, Empty, Panel, Problem, Table, Tag, useAnswer } from './parts.tsx';
+import { Confirm, Empty, Panel, Problem, Table, Tag } from './parts.tsx';
 import { rolesFrom } from './roles.ts';
 
 interface Account {
@@ -24,15 +24,52 @@ const rolesText = (roles: Account['roles']) =>
     .filter(([, names]) => names.length > 0)
     .map(([protocol, names]) => `${protocol}: ${names.join(', ')}`);
 
+interface AccountPages {
+  readonly accounts: readonly Account[];
+  /** Where the next page begins, if there may be one. */
+  readonly next?: string | undefined;
+}
+
+/** The accounts with a text in their names: the first page, and as many more as were asked for. */
+function useAccounts(text: string) {
+  const [answer, setAnswer] = useState<Answer<AccountPages>>();
+  const [wanted, setWanted] = useState({ pages: 1, round: 0 });
+  useEffect(() => {
+    let isCurrent = true;
+    void readPages(text, wanted.pages).then((got) => isCurrent && setAnswer(got));
+    return () => {
+      isCurrent = false;
+    };
+  }, [text, wanted]);
+  return {
+    answer,
+    reload: () => setWanted(({ pages, round }) => ({ pages, round: round + 1 })),
+    more: () => setWanted(({ pages, round }) => ({ pages: pages + 1, round })),
+    restart: () => setWanted({ pages: 1, round: 0 }),
+  };
+}
+
+async function readPages(text: string, pages: number): Promise<Answer<AccountPages>> {
+  const accounts: Account[] = [];
+  let next: string | undefined = '';
+  for (let page = 0; page < pages && next !== undefined; page += 1) {
+    const got: Answer<AccountPages> = await call('GET', `/api/accounts?${new URLSearchParams({ text, after: next })}`);
+    if (!got.ok) return got;
+    accounts.push(...got.value.accounts);
+    next = got.value.next;
+  }
+  return { ok: true, value: { accounts, next } };
+}
+
 type ConfirmedAction = { readonly what: 'revoke' | 'disable' | 'enable' | 'remove-keys'; readonly account: Account };
 
 export function Accounts({ me }: { readonly me: Me }) {
-  const { answer, reload } = useAnswer<{ readonly accounts: readonly Account[]; readonly full: boolean }>('/api/accounts');
+  const [wanted, setWanted] = useState('');
+  const { answer, reload, more, restart } = useAccounts(wanted);
   const [edited, setEdited] = useState<Account | 'new'>();
   const [asked, setAsked] = useState<ConfirmedAction>();
   const [problem, setProblem] = useState<string>();
   const [key, setKey] = useState<{ readonly username: string; readonly key: string }>();
-  const [wanted, setWanted] = useState('');
   const carryOut = async () => {
     if (asked === undefined) return;
     const { what, account } = asked;
@@ -57,16 +94,15 @@ export function Accounts({ me }: { readonly me: Me }) {
     setProblem(made.ok ? undefined : made.message);
     if (made.ok) setKey({ username: account.username, key: made.value.key });
   };
-  const accounts =
-    answer?.ok === true ? answer.value.accounts.filter(({ username }) => username.toLowerCase().includes(wanted.toLowerCase())) : [];
+  const { accounts, next }: AccountPages = answer?.ok === true ? answer.value : { accounts: [] };
   return (
     <>
       <div class="head">
         <h1>Accounts</h1>
         {answer?.ok === true ? (
           <Tag>
-            {answer.value.full ? 'the first ' : ''}
-            {answer.value.accounts.length}
+            {next === undefined ? '' : 'the first '}
+            {accounts.length}
           </Tag>
         ) : null}
         <button type="button" class="primary push" onClick={() => setEdited('new')}>
@@ -98,7 +134,13 @@ export function Accounts({ me }: { readonly me: Me }) {
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
         <label>
           User name contains
-          <input value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
+          <input
+            value={wanted}
+            onChange={(event) => {
+              setWanted(event.currentTarget.value);
+              restart();
+            }}
+          />
         </label>
       </form>
       <Panel title="Accounts">
@@ -107,7 +149,7 @@ export function Accounts({ me }: { readonly me: Me }) {
         ) : !answer.ok ? (
           <Problem message={answer.message} />
         ) : accounts.length === 0 ? (
-          <Empty>No account fits.</Empty>
+          <Empty>{next === undefined ? 'No account fits.' : 'No account fits so far.'}</Empty>
         ) : (
           <Table label="Accounts">
             <thead>
@@ -166,6 +208,13 @@ export function Accounts({ me }: { readonly me: Me }) {
               ))}
             </tbody>
           </Table>
+        )}
+        {next === undefined ? null : (
+          <p class="row">
+            <button type="button" onClick={more}>
+              More accounts
+            </button>
+          </p>
         )}
       </Panel>
       {asked === undefined ? null : <Confirm {...questionOf(asked)} onYes={() => void carryOut()} onNo={() => setAsked(undefined)} />}

@@ -69,6 +69,41 @@ test('accounts are found by type, id, name, count and order, as get shows them',
   assert.deepEqual(await items('/query/vertices', { query: '+ogit\\/_type:"polyedge/Account"' }), []);
 });
 
+test('accounts are listed in pages, and what is no page is refused', async () => {
+  for (const username of ['page-1', 'page-2', 'page-3'])
+    await post(`${system.hiro.url}/admin/accounts`, { username, password: 'a-good-password', roles: [] }, token);
+  const list = async (query: string) => {
+    const { status, body } = await call('GET', `${system.hiro.url}/admin/accounts${query}`, token);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body as { readonly items: readonly { readonly id: string }[]; readonly next?: string };
+  };
+  const whole = await list('');
+  assert.equal(whole.next, undefined);
+  const ids: string[] = [];
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const { items, next } = await list(`?limit=2${after === '' ? '' : `&after=${after}`}`);
+    assert.ok(items.length <= 2);
+    ids.push(...items.map(({ id }) => id));
+    after = next;
+  }
+  assert.ok(ids.length >= 4);
+  assert.deepEqual(
+    ids,
+    whole.items.map(({ id }) => id),
+  );
+  for (const query of ['?limit=0', '?limit=1001', '?limit=x', '?limit=1&limit=2', '?after='])
+    assert.equal((await call('GET', `${system.hiro.url}/admin/accounts${query}`, token)).status, 400, query);
+});
+
+test('what is no role or state of an account is refused, and changes nothing', async () => {
+  const path = `${system.hiro.url}/admin/accounts`;
+  const made = await post(path, { username: 'wrongly', password: 'a-good-password', roles: ['reader'] }, token);
+  const { id } = made.body as { id: string };
+  for (const body of [{ roles: 'admin' }, { roles: { hiro: 'admin' } }, { scopes: 'all' }, { disabled: 'yes' }])
+    assert.equal((await call('PUT', `${path}/${id}`, token, JSON.stringify(body))).status, 400, JSON.stringify(body));
+  assert.equal((await post(path, { username: ' ', password: 'a-good-password' }, token)).status, 400);
+});
+
 test('roles of several protocols that are given to an account at once are all there afterwards', async () => {
   const { body } = await post(`${system.hiro.url}/admin/accounts`, { username: 'many', password: 'a-good-password', roles: [] }, token);
   const { id } = body as { id: string };

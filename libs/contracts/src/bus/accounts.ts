@@ -134,10 +134,13 @@ export const accountsUpdate = defineRequest({
 
 export const accountsGet = defineRequest({
   address: 'pe.cmd.accounts.get.v1.{tenant}',
-  summary: 'Accounts by id or user name, or all accounts of the tenant.',
+  summary:
+    'Accounts by id or user name, or all accounts of the tenant: in the order of their ids, a page of `limit` (1,000 unless given) at a time, which begins after the id `after`.',
   request: T.Object({
     ids: T.Optional(T.Array(Text, { maxItems: 1000 })),
     username: T.Optional(Text),
+    /** Only accounts with this in their user names, regardless of case. Older stores ignore it. */
+    text: T.Optional(Text),
     limit: T.Optional(T.Integer({ minimum: 1, maximum: 1000 })),
     after: T.Optional(Text),
   }),
@@ -218,7 +221,11 @@ export const accountsFailedLogins = defineRequest({
   address: 'pe.cmd.accounts.failed-logins.v1.{tenant}',
   summary:
     'Failed logins of the accounts of the tenant that have any, of 1,000 at most. With `forget`, those of that account are forgotten first: it may try again.',
-  request: T.Object({ forget: T.Optional(Text) }),
+  request: T.Object({
+    forget: T.Optional(Text),
+    /** Only of these accounts. Older stores ignore it. */
+    ids: T.Optional(T.Array(Text, { maxItems: 1000 })),
+  }),
   reply: T.Object({ accounts: T.Array(FailedLogins) }),
   errors: ['not-found'],
 });

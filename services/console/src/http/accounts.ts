@@ -14,10 +14,12 @@ import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
-import { objectOf, TIMEOUT_MS } from './answer.ts';
+import { isObject, objectOf, TIMEOUT_MS } from './answer.ts';
 
 const timeout = { timeoutMs: TIMEOUT_MS };
-const MAX_ACCOUNTS = 1000;
+/** Accounts of one page of the list. */
+const PAGE = 200;
+const MAX_PAGE = 1000;
 const MIN_PASSWORD = 8;
 const KEY_BYTES = 32;
 /** This page's key in an account's roles. */
@@ -28,20 +30,33 @@ interface AccountRouteOptions {
   readonly log: Log;
 }
 
-export async function listAccounts({ bus }: AccountRouteOptions, { tenant }: Principal): Promise<Outcome<unknown>> {
-  const [found, counted] = await Promise.all([
-    bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: MAX_ACCOUNTS }, timeout),
-    bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), {}, timeout),
-  ]);
+/** Of a call that lists accounts: a part of their user names, how many, and the id after which the page begins. */
+type AccountQuery = { readonly [name in 'text' | 'limit' | 'after']?: string | undefined };
+
+/** A page of accounts in the order of their ids, with the failed logins that count; `next`, if there may be more, is the `after` of the next page. */
+export async function listAccounts({ bus }: AccountRouteOptions, { tenant }: Principal, query: AccountQuery): Promise<Outcome<unknown>> {
+  const { text = '', after = '' } = query;
+  const limit = query.limit === undefined ? PAGE : Number(query.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) return failed('invalid', `limit is a whole number from 1 to ${MAX_PAGE}`);
+  const wanted = { limit, ...(text === '' ? {} : { text }), ...(after === '' ? {} : { after }) };
+  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), wanted, timeout);
   if (!found.ok) return found;
+  // A store of an older version has not looked for the text.
+  const fitting = found.value.accounts.filter(({ username }) => folded(username).includes(folded(text)));
+  const ids = fitting.map(({ id }) => id);
+  const counted =
+    ids.length === 0 ? undefined : await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), { ids }, timeout);
   // Accounts are returned even without the counts.
-  const counts = new Map(counted.ok ? counted.value.accounts.map(({ account, ...count }) => [account, count]) : []);
-  const accounts = found.value.accounts.map((account) => {
+  const counts = new Map(counted?.ok ? counted.value.accounts.map(({ account, ...count }) => [account, count]) : []);
+  const accounts = fitting.map((account) => {
     const failedLogins = counts.get(account.id);
     return { ...shown(account), ...(failedLogins === undefined ? {} : { failedLogins }) };
   });
-  return { ok: true, value: { accounts, full: found.value.accounts.length === MAX_ACCOUNTS } };
+  const last = found.value.accounts.length === limit ? found.value.accounts.at(-1)?.id : undefined;
+  return { ok: true, value: { accounts, ...(last === undefined ? {} : { next: last }) } };
 }
+
+const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /** Clears the failed logins of an account, so that it can log in again. */
 export async function clearFailedLogins({ bus, log }: AccountRouteOptions, who: Principal, id: string): Promise<Outcome<unknown>> {
@@ -60,7 +75,7 @@ export async function createAccount(
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
   const { username } = objectOf(body);
-  if (typeof username !== 'string' || username === '') return failed('invalid', 'a user name is needed');
+  if (typeof username !== 'string' || username.trim() === '') return failed('invalid', 'a user name is needed');
   const { roles = {}, ...rest } = fields.value;
   if (outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
   if (seesMore(rest.scopes, who)) return failed('not-allowed', FOREIGN_SCOPES);
@@ -82,14 +97,16 @@ export async function updateAccount(
   const fields = fieldsOf(body);
   if (!fields.ok) return fields;
   const { roles, scopes } = fields.value;
+  const { disabled, version } = objectOf(body);
+  if (disabled !== undefined && typeof disabled !== 'boolean') return failed('invalid', 'disabled is true or false');
+  if (version !== undefined && typeof version !== 'number') return failed('invalid', 'version is a number');
   if (roles !== undefined && outranks(roles, who)) return failed('not-allowed', 'you can only assign roles that you have');
   if (seesMore(scopes, who)) return failed('not-allowed', FOREIGN_SCOPES);
-  const { disabled, version } = objectOf(body);
-  const change = { id, by: who.account, address, ...fields.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  const change = { id, by: who.account, address, ...fields.value, ...(disabled === undefined ? {} : { disabled }) };
   const changed = await untilUnchanged(async () => {
     const known = await manageable(bus, who, id);
     if (!known.ok) return known;
-    const isOld = typeof version === 'number' && known.value.version !== undefined && version !== known.value.version;
+    const isOld = version !== undefined && known.value.version !== undefined && version !== known.value.version;
     if (isOld) return failed('conflict', 'the account was changed meanwhile: reload it');
     return await bus.request(
       accountsUpdate,
@@ -195,7 +212,7 @@ function fieldsOf(body: unknown): Outcome<AccountFields> {
   }
   if (roles !== undefined) {
     const entries = Object.entries(objectOf(roles));
-    if (!entries.every((entry): entry is [string, string[]] => isTexts(entry[1])))
+    if (!isObject(roles) || !entries.every((entry): entry is [string, string[]] => isTexts(entry[1])))
       return failed('invalid', 'roles are lists of texts, by protocol');
     fields.roles = Object.fromEntries(entries);
   }

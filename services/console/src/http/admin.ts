@@ -104,7 +104,7 @@ export function adminRoutes(app: FastifyInstance, options: AdminOptions): void {
     return { ok: true, value: {} };
   });
   route('GET', '/api/space', (who, { query }) => spaceOf(bus, who, fieldsOf(query).text ?? ''));
-  route('GET', '/api/accounts', (who) => listAccounts(options, who));
+  route('GET', '/api/accounts', (who, { query }) => listAccounts(options, who, fieldsOf(query)));
   route('POST', '/api/accounts', (who, { body, ip }) => createAccount(options, who, body, ip));
   route('PUT', '/api/accounts/:id', (who, { params, body, ip }) => updateAccount(options, who, idOf(params), body, ip));
   route('POST', '/api/accounts/:id/revoke', (who, { params }) => revokeAccount(options, who, idOf(params)));

@@ -31,9 +31,11 @@ export function sendFailure(reply: FastifyReply, { code, detail, retryAfterMs }:
   return sendJson(reply, STATUS[code], { error: { code, message: detail ?? errors[code].text } });
 }
 
+export const isObject = (body: unknown): body is Readonly<Record<string, unknown>> =>
+  typeof body === 'object' && body !== null && !Array.isArray(body);
+
 /** A body as an object; anything else has no fields. */
-export const objectOf = (body: unknown): Readonly<Record<string, unknown>> =>
-  typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Readonly<Record<string, unknown>>) : {};
+export const objectOf = (body: unknown): Readonly<Record<string, unknown>> => (isObject(body) ? body : {});
 
 /** The strings in a body or a query string. */
 export function fieldsOf(body: unknown): Readonly<Record<string, string | undefined>> {

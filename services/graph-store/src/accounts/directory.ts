@@ -251,24 +251,38 @@ export class Directory {
 
   async get(
     tenant: string,
-    wanted: { readonly ids?: readonly string[]; readonly username?: string; readonly limit?: number; readonly after?: string },
+    wanted: {
+      readonly ids?: readonly string[];
+      readonly username?: string;
+      readonly text?: string;
+      readonly limit?: number;
+      readonly after?: string;
+    },
   ): Promise<Account[]> {
     const sql = this.#first;
-    const { ids, username, limit = 1000, after = '' } = wanted;
+    const { ids, username, text, limit = 1000, after = '' } = wanted;
     const condition =
       ids !== undefined
         ? sql`id in (select value collate "C" from json_array_elements_text(${JSON.stringify(ids)}::json))`
         : username !== undefined
           ? sql`attributes @> ${JSON.stringify({ [USERNAME_KEY]: usernameKey(username) })}::jsonb`
           : sql`id > ${after}`;
+    const named = text === undefined ? sql`true` : sql`strpos(attributes ->> ${USERNAME_KEY}, ${usernameKey(text)}) > 0`;
     const rows = await sql<ElementRow[]>`
       select ${sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and not deleted
-        and attributes ->> 'tenant' = ${tenant} and ${condition} order by id limit ${limit}`;
+        and attributes ->> 'tenant' = ${tenant} and ${condition} and ${named} order by id limit ${limit}`;
     return rows.map((row) => toAccount(toElement(row)));
   }
 
-  /** @param forget an account whose failed logins are forgotten first */
-  async failedLogins(tenant: string, forget: string | undefined): Promise<Outcome<{ readonly accounts: FailedLoginsOf[] }>> {
+  /**
+   * @param forget an account whose failed logins are forgotten first
+   * @param ids the only accounts to look at; undefined: all
+   */
+  async failedLogins(
+    tenant: string,
+    forget: string | undefined,
+    ids: readonly string[] | undefined,
+  ): Promise<Outcome<{ readonly accounts: FailedLoginsOf[] }>> {
     const { failedLogins, deadline = Number.POSITIVE_INFINITY } = this.#options;
     if (forget !== undefined) {
       const [account] = await this.get(tenant, { ids: [forget] });
@@ -277,7 +291,7 @@ export class Directory {
     }
     const accounts: FailedLoginsOf[] = [];
     for (let after = ''; accounts.length < MAX_FAILED; ) {
-      const page = await this.get(tenant, { after });
+      const page = await this.get(tenant, ids === undefined ? { after } : { ids });
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.id;
@@ -289,6 +303,7 @@ export class Directory {
         const count = counted.get(username);
         if (count !== undefined) accounts.push({ account: id, ...count });
       }
+      if (ids !== undefined) break;
     }
     return done({ accounts: accounts.slice(0, MAX_FAILED) });
   }

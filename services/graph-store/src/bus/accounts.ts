@@ -101,9 +101,9 @@ export function answerAccounts({ bus, directory, codes, keys, apiKeys, placement
         tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).delete(tenant, request),
       ),
     ),
-    bus.respond(accountsFailedLogins, ({ forget }, { tenant, deadline }) =>
+    bus.respond(accountsFailedLogins, ({ forget, ids }, { tenant, deadline }) =>
       outcomeOf(async () =>
-        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).failedLogins(tenant, forget),
+        tenant === undefined ? failed('invalid', 'no tenant') : await directory.before(deadline).failedLogins(tenant, forget, ids),
       ),
     ),
     bus.respond(accountsAddKey, ({ apiKey, mode }, { tenant, deadline }) =>

@@ -20,11 +20,13 @@ export interface AdminHttpOptions {
 }
 
 const TIMEOUT_MS = 10_000;
+/** Accounts of one page. */
+const MAX_PAGE = 1000;
 
 /** Administration without a counterpart in HIRO's clients: consumer groups, and accounts with their scopes. Requires the role `admin`. */
 export function adminRoutes(app: FastifyInstance, options: AdminHttpOptions): void {
   app.get('/admin/groups', (request, reply) => asAdmin(request, reply, options, (who) => listGroups(who, options)));
-  app.get('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => listAccounts(who, options)));
+  app.get('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => listAccounts(who, request.query, options)));
   app.post('/admin/accounts', (request, reply) => asAdmin(request, reply, options, (who) => createAccount(who, request.body, options)));
   app.put('/admin/accounts/:id', (request, reply) => {
     const { id = '' } = request.params as { readonly id?: string };
@@ -80,16 +82,25 @@ async function listGroups({ tenant }: Principal, { bus, groups }: AdminHttpOptio
   return { ok: true, value: { seq, items } };
 }
 
-async function listAccounts({ tenant }: Principal, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
-  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), { limit: 1000 }, { timeoutMs: TIMEOUT_MS });
-  return found.ok ? { ok: true, value: { items: found.value.accounts } } : found;
+/** A page of accounts, by id; `next`, if there may be more, is the `after` of the next page. */
+async function listAccounts({ tenant }: Principal, query: unknown, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
+  const { limit: asked, after } = asObject(query) ?? {};
+  const limit = asked === undefined ? MAX_PAGE : Number(asked);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) return failed('invalid', `limit is a whole number from 1 to ${MAX_PAGE}`);
+  if (after !== undefined && (typeof after !== 'string' || after === '')) return failed('invalid', 'after is the id of an account');
+  const page = { limit, ...(after === undefined ? {} : { after }) };
+  const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), page, { timeoutMs: TIMEOUT_MS });
+  if (!found.ok) return found;
+  const { accounts: items } = found.value;
+  const last = items.length === limit ? items.at(-1)?.id : undefined;
+  return { ok: true, value: { items, ...(last === undefined ? {} : { next: last }) } };
 }
 
 async function createAccount({ tenant, account: by }: Principal, body: unknown, { bus }: AdminHttpOptions): Promise<Outcome<unknown>> {
   const wanted = accountFieldsOf(body);
   if (!wanted.ok) return wanted;
   const { username } = asObject(body) ?? {};
-  if (typeof username !== 'string' || username === '') return failed('invalid', 'username is missing');
+  if (typeof username !== 'string' || username.trim() === '') return failed('invalid', 'username is missing');
   const { roles = {}, ...rest } = wanted.value;
   return await bus.request(accountsCreate, accountsCreate.subject({ tenant }), { username, roles, by, ...rest }, { timeoutMs: TIMEOUT_MS });
 }
@@ -103,8 +114,9 @@ async function updateAccount(
   const wanted = accountFieldsOf(body);
   if (!wanted.ok) return wanted;
   const { disabled } = asObject(body) ?? {};
+  if (disabled !== undefined && typeof disabled !== 'boolean') return failed('invalid', 'disabled is true or false');
   const { roles } = wanted.value;
-  const change = { id, by, ...wanted.value, ...(typeof disabled === 'boolean' ? { disabled } : {}) };
+  const change = { id, by, ...wanted.value, ...(disabled === undefined ? {} : { disabled }) };
   const update = (more: object) =>
     bus.request(accountsUpdate, accountsUpdate.subject({ tenant }), { ...change, ...more }, { timeoutMs: TIMEOUT_MS });
   if (roles === undefined) return await update({});
@@ -134,8 +146,9 @@ function accountFieldsOf(body: unknown): Outcome<AccountFields> {
   }
   if (roles !== undefined) {
     const given = textsOf(roles) === undefined ? asObject(roles) : { hiro: roles };
+    if (given === undefined) return failed('invalid', 'roles are lists of texts, by protocol');
     const read: Record<string, string[]> = {};
-    for (const [protocol, names] of Object.entries(given ?? {})) {
+    for (const [protocol, names] of Object.entries(given)) {
       const texts = textsOf(names);
       if (texts === undefined) return failed('invalid', 'roles are lists of texts, by protocol');
       read[protocol] = texts;
