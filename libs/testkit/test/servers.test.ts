@@ -13,6 +13,7 @@ import { startNats } from '../src/servers/nats.ts';
 import { startPostgres } from '../src/servers/postgres.ts';
 import { allEnded, isAlive } from '../src/servers/processes.ts';
 import { startRedis } from '../src/servers/redis.ts';
+import { startServer } from '../src/servers/server-process.ts';
 import { sharedPostgres } from '../src/servers/shared.ts';
 import { PATIENCE_MS, until } from '../src/until.ts';
 
@@ -148,6 +149,25 @@ suite('the servers that tests and npm start run', { concurrency: true }, () => {
       await assert.rejects(talk(left.port, 'PING\r\n', /PONG/), /ECONNREFUSED/);
     } finally {
       rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  test('a server that does not start is reported with what it wrote this time', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'polyedge-failing-'));
+    try {
+      const start = (message: string) =>
+        startServer(undefined, (port) => ({
+          ...{ name: 'failing', url: '', port, dir, command: process.execPath, mark: dir, temporary: false, answers: async () => false },
+          args: ['-e', `console.error(${JSON.stringify(message)}); process.exit(2)`],
+        }));
+      await assert.rejects(start('the first mistake'), /the first mistake/);
+      await assert.rejects(start('the second mistake'), (error: Error) => {
+        assert.match(error.message, /exit code 2.*as it started:\nthe second mistake/);
+        assert.doesNotMatch(error.message, /first/);
+        return true;
+      });
+    } finally {
+      rmSync(dir, { recursive: true });
     }
   });
 
