@@ -97,7 +97,8 @@ function toContact(value: Json | undefined, userId: string): UserContact {
   return { userId, username: textOf(given.username), ...texts };
 }
 
-function toPeriod(value: Json | undefined): BillingPeriod {
+/** Reads the attribute `billingPeriod`. */
+export function toPeriod(value: Json | undefined): BillingPeriod {
   const given = isObject(value) ? value : {};
   return {
     startDate: timeOf(given.startDate),

@@ -15,6 +15,8 @@ export interface Listed {
 }
 
 const PAGE_CHANGES = 100;
+/** Elements read at once, where any number is read. */
+const PAGE_ELEMENTS = 1000;
 const REST = { protocol: SPACE, way: 'rest' } as const;
 const SCOPE_TYPE = 'ogit/Auth/DataScope';
 
@@ -61,6 +63,31 @@ export class Graph {
     return { ok: true, value: { elements, count: count ?? elements.length } };
   }
 
+  /** Elements that match a filter: at most so many, and fewer if they are too large for one answer. None only if none matches. */
+  async some(filter: Filter, most: number): Promise<Outcome<readonly Element[]>> {
+    let found = await this.find(filter, { limit: most });
+    if (!found.ok && found.failure.code === 'too-large' && most > ALWAYS_FITTING)
+      found = await this.find(filter, { limit: ALWAYS_FITTING });
+    return found.ok ? { ok: true, value: found.value.elements } : found;
+  }
+
+  /** Shows every element that matches a filter, in any number, with some of its attributes. Pages do not share one state. */
+  async every(filter: Filter, fields: readonly string[], see: (element: Element) => void): Promise<Outcome<undefined>> {
+    let limit = PAGE_ELEMENTS;
+    for (let cursor: string | undefined; ; ) {
+      const page = { filter, fields: [...fields], limit, ...(cursor === undefined ? {} : { cursor }) };
+      const outcome = await this.#rest.requestWithRetries(graphQuery, { tenant: this.tenant }, page);
+      if (!outcome.ok && outcome.failure.code === 'too-large' && limit > ALWAYS_FITTING) {
+        limit = ALWAYS_FITTING;
+        continue;
+      }
+      if (!outcome.ok) return outcome;
+      outcome.value.elements.forEach(see);
+      cursor = outcome.value.cursor;
+      if (cursor === undefined) return { ok: true, value: undefined };
+    }
+  }
+
   /** The single element that matches a filter, if any. */
   async findOne(filter: Filter): Promise<Outcome<Element | undefined>> {
     const found = await this.find(filter, { limit: 1 });
@@ -72,6 +99,20 @@ export class Graph {
     if (ids.length === 0) return { ok: true, value: [] };
     const outcome = await this.#rest.requestWithRetries(graphGet, { tenant: this.tenant }, { ids: [...ids] });
     return outcome.ok ? { ok: true, value: outcome.value.elements.filter((element) => element !== null) } : outcome;
+  }
+
+  /** Shows those with an existing id, in any number: what is too large for one answer is read in parts. */
+  async each(ids: readonly string[], see: (element: Element) => void): Promise<Outcome<undefined>> {
+    let size = PAGE_ELEMENTS;
+    for (let at = 0; at < ids.length; ) {
+      const part = await this.get(ids.slice(at, at + size));
+      if (part.ok) {
+        part.value.forEach(see);
+        at += size;
+      } else if (part.failure.code === 'too-large' && size > ALWAYS_FITTING) size = ALWAYS_FITTING;
+      else return part;
+    }
+    return { ok: true, value: undefined };
   }
 
   /** Shows the changes of an element since a time, oldest first. They are read in pages: each has a whole state of the element. */

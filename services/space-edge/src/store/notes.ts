@@ -32,9 +32,9 @@ export class Notes {
     const id = this.#id(key);
     const attributes = { key, value, expiresAt: now + seconds * 1000 };
     const over: Filter = { test: 'at-most', path: ['attributes', 'expiresAt'], value: now };
-    const expired = await this.#graph.find({ all: [ofType, over] }, { limit: MAX_SWEPT });
+    const expired = await this.#graph.some({ all: [ofType, over] }, MAX_SWEPT);
     if (!expired.ok) return refused(expired.failure);
-    const swept: Filter = { test: 'in', path: ['id'], values: expired.value.elements.map((element) => element.id) };
+    const swept: Filter = { test: 'in', path: ['id'], values: expired.value.map((element) => element.id) };
     const written = await this.#graph.write(
       'cache-set',
       by,

@@ -120,7 +120,7 @@ export class ServiceChanges {
       const moves: Operation[] = stays
         ? []
         : [
-            { op: 'update', target: { where: pricingsOf(service.id) }, set: { organizationId } },
+            { op: 'update', target: { where: pricingsOf([service.id]) }, set: { organizationId } },
             { op: 'delete', target: { where: edge(service.organizationId, OWNS, service.id) } },
             { op: 'connect', out: organizationId, verb: OWNS, in: service.id, ifExists: 'keep' },
           ];
@@ -161,10 +161,12 @@ export class ServiceChanges {
   /** The newest pricing that stays active. */
   async #newestBeside(service: Service, leaving: Found): Promise<Result<Element>> {
     const staying = Object.entries(service.active).flatMap(([version, { id }]) => (version === leaving.version ? [] : [id]));
-    const elements = await this.#graph.get(staying);
-    if (!elements.ok) return refused(elements.failure);
     const dayOf = ({ attributes }: Element): string => (typeof attributes.createdAt === 'string' ? attributes.createdAt : '');
-    const newest = elements.value.toSorted((one, other) => (dayOf(one) < dayOf(other) ? 1 : -1))[0];
+    let newest: Element | undefined;
+    const read = await this.#graph.each(staying, (pricing) => {
+      if (newest === undefined || dayOf(newest) < dayOf(pricing)) newest = pricing;
+    });
+    if (!read.ok) return refused(read.failure);
     return newest === undefined ? refuse(404, `NOT FOUND: no active pricing is left for service ${service.name}`) : got(newest);
   }
 }

@@ -54,8 +54,8 @@ export function serviceOf(written: Outcome<MutationResult>): Round<Service> {
 export const isType = (type: string): Filter => ({ test: 'equal', path: ['type'], value: type });
 export const hasId = (id: string): Filter => ({ test: 'equal', path: ['id'], value: id });
 export const inOrganization = (id: string): Filter => ({ test: 'equal', path: ['attributes', 'organizationId'], value: id });
-export const pricingsOf = (serviceId: string): Filter => ({
-  all: [isType(PRICING_TYPE), { test: 'equal', path: ['attributes', 'serviceId'], value: serviceId }],
+export const pricingsOf = (serviceIds: readonly string[]): Filter => ({
+  all: [isType(PRICING_TYPE), { test: 'in', path: ['attributes', 'serviceId'], values: serviceIds }],
 });
 export const edge = (out: string, verb: string, into: string): Filter => hasId(edgeId(out, verb, into));
 

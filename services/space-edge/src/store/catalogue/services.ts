@@ -28,6 +28,7 @@ import { parsePricing, parsingError } from '../../pricing/parse.ts';
 import type { Pricing } from '../../pricing/pricing.ts';
 import { got, type Result, refuse, refused } from '../../protocol/answer.ts';
 import type { PageRequest } from '../../protocol/fields.ts';
+import { deleteAll } from '../delete-all.ts';
 import { type Graph, newId } from '../graph.ts';
 import { type Round, rounds } from '../rounds.ts';
 import {
@@ -36,6 +37,7 @@ import {
   inOrganization,
   isType,
   pricingOperations,
+  pricingsOf,
   type ServiceLocation,
   serviceOf,
   shortened,
@@ -179,15 +181,10 @@ export class Services {
     });
   }
 
-  /** Deletes all services and pricings of an organization, or of all. @returns how many services there were */
-  async prune(organizationId: string | undefined, by: string): Promise<Result<number>> {
-    const of = (type: string): Filter =>
-      organizationId === undefined ? isType(type) : { all: [isType(type), inOrganization(organizationId)] };
-    const written = await this.#graph.write('service-prune', by, [
-      { op: 'delete', target: { where: of(SERVICE_TYPE) } },
-      { op: 'delete', target: { where: of(PRICING_TYPE) } },
-    ]);
-    return written.ok ? got(written.value.operations[0]?.elements.length ?? 0) : refused(written.failure);
+  /** Deletes all services of an organization, or of all, with their pricings. @returns how many services there were */
+  prune(organizationId: string | undefined, by: string): Promise<Result<number>> {
+    const filter: Filter = { all: [isType(SERVICE_TYPE), ...(organizationId === undefined ? [] : [inOrganization(organizationId)])] };
+    return deleteAll(this.#graph, { operation: 'service-prune', by, filter, along: pricingsOf });
   }
 
   // ---- parts --------------------------------------------------------------------------------------------------------------------------

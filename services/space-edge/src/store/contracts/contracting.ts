@@ -2,11 +2,11 @@
  * Creates, changes and deletes contracts. Everything is checked first, then written atomically: the contract, its levels, and guards on its
  * services. A write that lost a race is repeated with fresh data, so two novations never mix.
  */
-import type { Operation } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Filter } from '@polyedge/query/filter';
 import { newPeriod } from '../../contracts/billing.ts';
 import type { BillingChange, ContractBody } from '../../contracts/body.ts';
-import { CONTRACT_KEY, CONTRACT_TYPE, type Contract, contractAttributes, type UserContact } from '../../contracts/contract.ts';
+import { CONTRACT_KEY, CONTRACT_TYPE, type Contract, contractAttributes, toPeriod, type UserContact } from '../../contracts/contract.ts';
 import { done, ofGroup, type Task } from '../../contracts/job.ts';
 import type { ContractPage } from '../../contracts/listing.ts';
 import { levelsOf, type Novated, novated } from '../../contracts/novation.ts';
@@ -16,6 +16,7 @@ import { entryOf } from '../../protocol/entries.ts';
 import { isCountable, limitKey, resetLevels, splitLimitKey, toUsage, USAGE_TYPE, usageId } from '../../usage/levels.ts';
 import type { Offering, Resolved } from '../catalogue/offering.ts';
 import { isType, shortened } from '../catalogue/service-parts.ts';
+import { deleteAll } from '../delete-all.ts';
 import { type Graph, newId } from '../graph.ts';
 import { RACES, rounds } from '../rounds.ts';
 import { type Contracts, joined, usageAttributes } from './contracts.ts';
@@ -29,13 +30,13 @@ export interface Holder {
   readonly by: string;
 }
 
-/** A group up to this size changes in one mutation, a larger one by a job. */
+/** A group up to this size changes in one mutation, unless its contracts are too large for it; others change by a job. */
 const MAX_AT_ONCE = 100;
 const MAX_OPERATIONS = 900;
-/** Maximum contracts in the answer to a change of a group. */
+/** Maximum contracts in the answer to a change of a group; `ALWAYS_FITTING` if so many are too large for it. */
 const MAX_SHOWN = 1000;
-/** Contracts per mutation when deleting. */
-const DELETED_AT_ONCE = 500;
+/** The status of `too-large`. */
+const TOO_LARGE = 413;
 
 export interface ContractingOptions {
   readonly graph: Graph;
@@ -131,7 +132,7 @@ export class Contracting {
     subscription: Subscription,
     autoRenew: boolean | undefined,
   ): Promise<Result<Contract[]>> {
-    const organizations = await this.#organizationsOf(groupId, organizationId);
+    const organizations = await this.#contracts.organizationsOf(groupId, organizationId);
     if (!organizations.ok) return organizations;
     if (organizations.value.length === 0) {
       return refuse(404, `INVALID DATA: No contracts found with groupId ${shortened(groupId)} within organization ${organizationId}`);
@@ -155,24 +156,27 @@ export class Contracting {
       const changed = await this.#changeGroup(by, organization, task, resolved);
       if (!changed.ok) return changed;
     }
-    return this.#group(groupId, organizationId);
+    return this.#shownGroup(groupId, organizationId);
   }
 
   /** Changes the end and renewal of a group's contracts. */
   async changeGroupBilling({ organizationId, by }: Holder, groupId: string, change: BillingChange): Promise<Result<Contract[]>> {
-    const group = await this.#group(groupId, organizationId);
-    if (!group.ok) return group;
-    if (group.value.length === 0) {
+    let wrong: string | undefined;
+    const organizations = await this.#contracts.organizationsOf(groupId, organizationId, ({ attributes }) => {
+      const { billingPeriod, userId } = attributes;
+      if (wrong === undefined && endsTooEarly(change, toPeriod(billingPeriod).startDate)) wrong = String(userId);
+    });
+    if (!organizations.ok) return organizations;
+    if (organizations.value.length === 0) {
       return refuse(404, `INVALID DATA: Contract with groupId ${shortened(groupId)} not found within organization ${organizationId}`);
     }
-    const wrong = group.value.find(({ billingPeriod }) => endsTooEarly(change, billingPeriod.startDate));
     if (wrong !== undefined) {
       return refuse(
         400,
-        `INVALID DATA: Error updating billing period for contract of user ${wrong.userId}. End date cannot be before the start date.`,
+        `INVALID DATA: Error updating billing period for contract of user ${wrong}. End date cannot be before the start date.`,
       );
     }
-    for (const organization of new Set(group.value.map((contract) => contract.organizationId))) {
+    for (const organization of organizations.value) {
       const changed = await this.#changeGroup(
         by,
         organization,
@@ -181,7 +185,7 @@ export class Contracting {
       );
       if (!changed.ok) return changed;
     }
-    return this.#group(groupId, organizationId);
+    return this.#shownGroup(groupId, organizationId);
   }
 
   changeBilling({ organizationId, by }: Holder, userId: string, change: BillingChange): Promise<Result<Contract>> {
@@ -266,23 +270,12 @@ export class Contracting {
       : refused(written.failure);
   }
 
-  /** Deletes all contracts of an organization, or all. */
-  async prune({ organizationId, by }: Holder): Promise<Result<number>> {
+  /** Deletes all contracts of an organization, or all. @returns how many there were */
+  prune({ organizationId, by }: Holder): Promise<Result<number>> {
     const all: Filter[] = [isType(CONTRACT_TYPE)];
     if (organizationId !== undefined) all.push({ test: 'equal', path: ['attributes', 'organizationId'], value: organizationId });
-    let count = 0;
-    for (;;) {
-      const found = await this.#graph.find({ all }, { limit: DELETED_AT_ONCE });
-      if (!found.ok) return refused(found.failure);
-      const ids = found.value.elements.map(({ id }) => id);
-      if (ids.length === 0) return got(count);
-      const written = await this.#graph.write('contract-prune', by, [
-        { op: 'delete', target: { where: { all: [isType(CONTRACT_TYPE), hasId(ids)] } } },
-        { op: 'delete', target: { where: { all: [isType(USAGE_TYPE), hasId(ids.map(usageId))] } } },
-      ]);
-      if (!written.ok) return refused(written.failure);
-      count += written.value.operations[0]?.elements.length ?? 0;
-    }
+    const along = (ids: readonly string[]): Filter => ({ all: [isType(USAGE_TYPE), hasId(ids.map(usageId))] });
+    return deleteAll(this.#graph, { operation: 'contract-prune', by, filter: { all }, along });
   }
 
   // ---- parts --------------------------------------------------------------------------------------------------------------------------
@@ -322,12 +315,15 @@ export class Contracting {
       const group = await this.#group(task.groupId, organizationId);
       if (!group.ok) return group;
       const guards = resolved?.guards ?? [];
-      const atOnce = group.value.length > MAX_AT_ONCE ? undefined : groupOperations(task, group.value, resolved, this.#now());
+      const { contracts, total } = group.value;
+      const small = total <= MAX_AT_ONCE && total === contracts.length;
+      const atOnce = small ? groupOperations(task, contracts, resolved, this.#now()) : undefined;
       if (atOnce !== undefined && atOnce.length + guards.length <= MAX_OPERATIONS) {
         if (atOnce.length === 0) return got(undefined);
         const written = await this.#graph.write(`contract-${task.kind}`, by, [...atOnce, ...guards]);
         if (written.ok) return got(undefined);
-        return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
+        if (RACES.has(written.failure.code)) return 'again';
+        if (written.failure.code !== 'too-large') return refused(written.failure);
       }
       const planned = await this.#jobs.plan(by, organizationId, task);
       if (!planned.ok) return planned;
@@ -338,20 +334,20 @@ export class Contracting {
     });
   }
 
-  /** The contracts of a group, as shown in an answer. */
-  async #group(groupId: string, organizationId: string | undefined): Promise<Result<Contract[]>> {
-    const listed = await this.list(undefined, ofGroup(groupId, organizationId), {
-      offset: 0,
-      limit: MAX_SHOWN,
-      sort: 'username',
-      order: 'asc',
-    });
-    return listed.ok ? got(listed.value.contracts) : listed;
+  /** The contracts of a group as shown in an answer, which may be the first ones only, and their total number. */
+  async #group(
+    groupId: string,
+    organizationId: string | undefined,
+  ): Promise<Result<{ readonly contracts: Contract[]; readonly total: number }>> {
+    const page = (limit: number) =>
+      this.list(undefined, ofGroup(groupId, organizationId), { offset: 0, limit, sort: 'username', order: 'asc' });
+    const listed = await page(MAX_SHOWN);
+    return listed.ok || listed.answer.status !== TOO_LARGE ? listed : page(ALWAYS_FITTING);
   }
 
-  async #organizationsOf(groupId: string, organizationId: string | undefined): Promise<Result<string[]>> {
+  async #shownGroup(groupId: string, organizationId: string | undefined): Promise<Result<Contract[]>> {
     const group = await this.#group(groupId, organizationId);
-    return group.ok ? got([...new Set(group.value.map((contract) => contract.organizationId))]) : group;
+    return group.ok ? got(group.value.contracts) : group;
   }
 }
 

@@ -11,6 +11,7 @@ import type { Element } from '@polyedge/contracts/element';
 import type { Filter } from '@polyedge/query/filter';
 import { isExpired, renewedPeriod } from '../../contracts/billing.ts';
 import { CONTRACT_KEY, CONTRACT_TYPE, type Contract, contractAttributes, toContract } from '../../contracts/contract.ts';
+import { ofGroup } from '../../contracts/job.ts';
 import { got, type Result, refuse, refused } from '../../protocol/answer.ts';
 import { entryOf } from '../../protocol/entries.ts';
 import { dueRenewals, levelAttributes, toUsage, USAGE_TYPE, type Usage, usageId } from '../../usage/levels.ts';
@@ -62,6 +63,25 @@ export class Contracts {
     return contract === undefined || (organizationId !== undefined && contract.organizationId !== organizationId)
       ? refuse(404, `Contract with userId ${shortened(userId)} not found`)
       : got(contract);
+  }
+
+  /**
+   * The organizations with contracts of a group.
+   * @param organizationId the only organization to look in; undefined: any
+   * @param see is shown each of these contracts, with its user and billing period
+   */
+  async organizationsOf(
+    groupId: string,
+    organizationId: string | undefined,
+    see: (element: Element) => void = () => {},
+  ): Promise<Result<string[]>> {
+    const organizations = new Set<string>();
+    const filter: Filter = { all: [isType(CONTRACT_TYPE), ...ofGroup(groupId, organizationId)] };
+    const read = await this.#graph.every(filter, [CONTRACT_KEY, 'organizationId', 'billingPeriod'], (element) => {
+      if (typeof element.attributes.organizationId === 'string') organizations.add(element.attributes.organizationId);
+      see(element);
+    });
+    return read.ok ? got([...organizations]) : refused(read.failure);
   }
 
   /** The contract for an evaluation: renewed if due and renewing automatically, with due levels reset; 404, or 400 if it has expired. */

@@ -4,7 +4,8 @@
  * version of each contract prevents two replicas from changing it twice.
  */
 import { randomBytes } from 'node:crypto';
-import type { Operation } from '@polyedge/contracts/bus/graph';
+import { ALWAYS_FITTING, type Operation } from '@polyedge/contracts/bus/graph';
+import type { Failure } from '@polyedge/contracts/errors';
 import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import type { Log } from '@polyedge/service-kit/log';
@@ -13,6 +14,7 @@ import { done, JOB_MARK, JOB_TYPE, type Job, left, newJob, pricingsOf, type Task
 import { got, type Result, refused } from '../../protocol/answer.ts';
 import { usageId } from '../../usage/levels.ts';
 import { isType } from '../catalogue/service-parts.ts';
+import { deleteAll } from '../delete-all.ts';
 import { type Graph, newId } from '../graph.ts';
 import { joined } from './contracts.ts';
 import { novationOperations } from './novations.ts';
@@ -142,15 +144,7 @@ export class Jobs {
       const old: Filter = {
         all: [isType(JOB_TYPE), { not: RUNNING }, { test: 'less', path: ['modified', 'on'], value: this.#now() - KEEP_MS }],
       };
-      const found = await this.#graph.find(old, { limit: 500 });
-      const ids = found.ok ? found.value.elements.map(({ id }) => id) : [];
-      if (ids.length > 0)
-        await this.#graph.write(
-          'job-sweep',
-          '',
-          [{ op: 'delete', target: { where: { all: [isType(JOB_TYPE), { test: 'in', path: ['id'], values: ids }] } } }],
-          true,
-        );
+      await deleteAll(this.#graph, { operation: 'job-sweep', by: '', filter: old, quiet: true });
     }
   }
 
@@ -181,6 +175,10 @@ export class Jobs {
         await pause();
         continue;
       }
+      if (batch === 'too-large') {
+        size = size > ALWAYS_FITTING ? ALWAYS_FITTING : Math.max(1, size >> 1);
+        continue;
+      }
       const outcome = await (batch === 'none' ? this.#finish(job, 'done') : this.#change(job, batch, pricings));
       if (outcome === 'again') {
         // One of them was changed concurrently: smaller batches succeed more easily.
@@ -193,18 +191,20 @@ export class Jobs {
   }
 
   async #pricings(task: Task): Promise<ReadonlyMap<string, JsonObject> | undefined> {
-    const found = await this.#graph.get(pricingsOf(task));
-    return found.ok ? new Map(found.value.map(({ id, attributes }) => [id, attributes])) : undefined;
+    const pricings = new Map<string, JsonObject>();
+    const read = await this.#graph.each(pricingsOf(task), ({ id, attributes }) => pricings.set(id, attributes));
+    return read.ok ? pricings : undefined;
   }
 
   /** Undefined if the store cannot be read now. */
-  async #batch(job: Job, limit: number): Promise<readonly Contract[] | 'none' | undefined> {
+  async #batch(job: Job, limit: number): Promise<readonly Contract[] | 'none' | 'too-large' | undefined> {
+    const failure = ({ code }: Failure) => (code === 'too-large' ? code : undefined);
     const found = await this.#graph.find(left(job.id, job.task), { limit });
-    if (!found.ok) return undefined;
+    if (!found.ok) return failure(found.failure);
     const contracts = found.value.elements;
     if (contracts.length === 0) return 'none';
     const usages = await this.#graph.get(contracts.map(({ id }) => usageId(id)));
-    return usages.ok ? joined([...contracts, ...usages.value]) : undefined;
+    return usages.ok ? joined([...contracts, ...usages.value]) : failure(usages.failure);
   }
 
   async #change(
