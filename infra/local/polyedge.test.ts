@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readArguments } from './polyedge-arguments.ts';
 import { benchLines, spreadOf } from './polyedge-bench.ts';
 import { accountLines, elementLines, groupLines, tailLine } from './polyedge-text.ts';
 
@@ -59,4 +60,28 @@ test('an element is shown with its edges in both directions and its history', ()
   const lines = elementLines({ element, edges, history: [{ seq: 9, action: 'update', version: 2, on: 0, protocol: 'saga' }] });
   assert.ok(lines.includes('-> a  v') && lines.includes('<- b  v'));
   assert.match(lines.at(-1) ?? '', /^9 {2}1970/);
+});
+
+test('what a command does not take is refused, and not ignored', () => {
+  const refusals: readonly (readonly [string, RegExp])[] = [
+    ['status --nope', /Unknown option '--nope'/],
+    ['status now', /status does not take "now"/],
+    ['status --count 3', /status has no option --count/],
+    ['tail --count x', /--count is a whole number/],
+    ['tail --count 0', /--count is a whole number/],
+    ['get one two', /get does not take "two"/],
+    ['tenants place acme second', /tenants does not take "second"/],
+    ['tenants move acme --type second', /tenants has no option --type/],
+  ];
+  for (const [line, because] of refusals) assert.throws(() => readArguments(line.split(' ')), because, line);
+  for (const line of [
+    '',
+    'status --json',
+    'tail --count 3 --type T',
+    'tenants move acme --to second',
+    'get one',
+    'bench --seconds 1',
+    'nothing x',
+  ])
+    assert.doesNotThrow(() => readArguments(line.split(' ').filter((word) => word !== '')), line);
 });

@@ -4,8 +4,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
+import { readArguments } from './polyedge-arguments.ts';
 import { bench, benchLines } from './polyedge-bench.ts';
 import { accountLines, type CreatedAccount, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
 import { addressOf, adminPassword, databaseOwnerUrl, logIn, storeRedisUrl } from './running-system.ts';
@@ -55,21 +55,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-      type: { type: 'string' },
-      id: { type: 'string' },
-      protocol: { type: 'string' },
-      actor: { type: 'string' },
-      count: { type: 'string' },
-      to: { type: 'string' },
-      seconds: { type: 'string', default: '5' },
-      writers: { type: 'string', default: '8' },
-    },
-  });
+  const { values, positionals } = readArguments(process.argv.slice(2));
   const [command = '', argument = ''] = positionals;
   const show = (value: unknown, lines: (value: never) => readonly string[]): void =>
     console.log(values.json ? JSON.stringify(value, undefined, 2) : lines(value as never).join('\n'));
