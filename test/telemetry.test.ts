@@ -149,7 +149,8 @@ test('one write is one trace, from the frame of the client through NATS and Post
   const exposed = new Set<string>();
   const named = new Set<string>();
   const runner = stack.use(await startService({ name: 'saga-runner', env }));
-  for (const service of [store, hiro, runner]) {
+  const gooduncle = stack.use(await startService({ name: 'gooduncle-edge', env }));
+  for (const service of [store, hiro, runner, gooduncle]) {
     const text = await (await fetch(service.metricsUrl)).text();
     for (const [, name = ''] of text.matchAll(/^([a-z_]+)(?:\{| )/gm)) exposed.add(name);
     for (const [, name = ''] of text.matchAll(/^# TYPE ([a-z_]+) (?:counter|gauge)$/gm)) named.add(name);
