@@ -8,6 +8,7 @@ import type { JWTPayload } from 'jose';
 import * as errors from 'jose/errors';
 import { createRemoteJWKSet } from 'jose/jwks/remote';
 import { jwtVerify } from 'jose/jwt/verify';
+import { CannotStart } from './lifecycle.ts';
 import { boolean, text, url } from './settings.ts';
 
 export interface OpenIdOptions {
@@ -20,13 +21,13 @@ export interface OpenIdOptions {
   readonly trustRoles: boolean;
 }
 
-/** The settings of an external provider, which is used only if issuer, keys and audience are all set. */
+/** The settings of an external provider. Issuer, keys and audience are set together, or none of them. */
 export const openIdSettings = {
   openIdIssuer: url({
     env: 'POLYEDGE_OIDC_ISSUER',
     schemes: ['http', 'https'],
     optional: true,
-    doc: 'The issuer of an external OpenID provider whose tokens are accepted.',
+    doc: 'The issuer of an external OpenID provider whose tokens are accepted; with it, its keys and the audience are required.',
   }),
   openIdJwksUrl: url({
     env: 'POLYEDGE_OIDC_JWKS_URL',
@@ -40,7 +41,7 @@ export const openIdSettings = {
   openIdTrustRoles: boolean({ env: 'POLYEDGE_OIDC_TRUST_ROLES', default: false, doc: 'Whether its claim `polyedge_roles` grants roles.' }),
 };
 
-/** The provider that the settings describe, or undefined. */
+/** The provider that the settings describe, or undefined. Throws `CannotStart` if they describe a part of one. */
 export function openIdOf(config: {
   readonly openIdIssuer: string | undefined;
   readonly openIdJwksUrl: string | undefined;
@@ -50,7 +51,9 @@ export function openIdOf(config: {
   readonly openIdTrustRoles: boolean;
 }): OpenIdOptions | undefined {
   const { openIdIssuer, openIdJwksUrl, openIdAudience } = config;
-  if (openIdIssuer === undefined || openIdJwksUrl === undefined || openIdAudience === undefined) return undefined;
+  if (openIdIssuer === undefined && openIdJwksUrl === undefined && openIdAudience === undefined) return undefined;
+  if (openIdIssuer === undefined || openIdJwksUrl === undefined || openIdAudience === undefined)
+    throw new CannotStart('an OpenID provider needs POLYEDGE_OIDC_ISSUER, POLYEDGE_OIDC_JWKS_URL and POLYEDGE_OIDC_AUDIENCE');
   return {
     issuer: openIdIssuer,
     jwksUrl: openIdJwksUrl,
