@@ -1,4 +1,5 @@
 /** Options of the NATS library for a service's connection. */
+import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node';
 
 /** Time-out of one attempt. */
@@ -59,6 +60,27 @@ export function connectionOptions(options: NatsServer, instance: string, onDisco
     ...authentication(credentials),
   };
 }
+
+/** What can never work, in a sentence for the operator; undefined if nothing is known to be wrong. Files are read. */
+export function problemOf({ credentials = { kind: 'none' }, tls = {} }: NatsServer): string | undefined {
+  const { certFile, keyFile } = tls;
+  if ((certFile === undefined) !== (keyFile === undefined))
+    return 'a client certificate for NATS needs both NATS_CERT_FILE and NATS_KEY_FILE';
+  try {
+    for (const file of Object.values(tls)) readFileSync(file);
+  } catch (error) {
+    return `a certificate for NATS cannot be read: ${messageOf(error)}`;
+  }
+  try {
+    const { authenticator } = authentication(credentials);
+    for (const sign of [authenticator ?? []].flat()) sign('nonce');
+  } catch (error) {
+    return `the credentials for NATS cannot be read: ${messageOf(error)}`;
+  }
+  return undefined;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function authentication(credentials: NatsCredentials): Partial<ConnectionOptions> {
   switch (credentials.kind) {

@@ -11,7 +11,7 @@ import { publishBody, receiveText } from './bus-messages.ts';
 import { MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
-import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer } from './nats-bus-connection.ts';
+import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer, problemOf } from './nats-bus-connection.ts';
 import { Outgoing } from './nats-bus-outgoing.ts';
 import './nats-bus-large-messages.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
@@ -52,6 +52,8 @@ const STOP_MS = 10_000;
 export async function connectNatsBus(options: NatsBusOptions): Promise<Outcome<NatsBus>> {
   const log = options.log ?? silentLog;
   const instance = options.instance ?? randomBytes(6).toString('hex');
+  const problem = problemOf(options);
+  if (problem !== undefined) return failed('invalid', problem);
   const giveUpAt = performance.now() + (options.connectMs ?? 30_000);
   for (let attempt = 0; ; attempt += 1) {
     const connected = await attemptToConnect(options, instance, log);
