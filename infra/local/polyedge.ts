@@ -8,7 +8,7 @@ import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { readArguments } from './polyedge-arguments.ts';
 import { bench, benchLines } from './polyedge-bench.ts';
 import { accountLines, type CreatedAccount, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
-import { addressOf, adminPassword, databaseOwnerUrl, logIn, storeRedisUrl } from './running-system.ts';
+import { addressOf, adminPassword, databaseOwnerUrl, fetchFrom, logIn, storeRedisUrl } from './running-system.ts';
 
 const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
 
@@ -131,7 +131,7 @@ async function token(): Promise<string> {
 
 async function open(path: string, signal: AbortSignal): Promise<Response> {
   const base = process.env.POLYEDGE_CONSOLE ?? addressOf('console');
-  const response = await fetch(new URL(path, base), { headers: { authorization: `Bearer ${await token()}` }, signal });
+  const response = await fetchFrom(new URL(path, base), { headers: { authorization: `Bearer ${await token()}` }, signal });
   if (response.ok) return response;
   const answer: unknown = await response.json().catch(() => undefined);
   const error = typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : undefined;

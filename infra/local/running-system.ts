@@ -73,9 +73,21 @@ export function adminPassword(): string {
   throw new Error(`${folder}/secrets.json holds no administrator's password.`);
 }
 
+/** A request to a service. What keeps it from being answered is said with the address, and not only that it failed. */
+export async function fetchFrom(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    if (!(error instanceof TypeError) || !(error.cause instanceof Error)) throw error;
+    const { cause } = error;
+    const reason = 'code' in cause ? String(cause.code) : cause.message;
+    throw new Error(`${url.origin} does not answer (${reason}). Does the system still run?`, { cause });
+  }
+}
+
 /** An access token, obtained like a HIRO client does. */
 export async function logIn(username: string, password: string): Promise<string> {
-  const response = await fetch(new URL('/api/auth/6.6/app', addressOf('hiro-edge')), {
+  const response = await fetchFrom(new URL('/api/auth/6.6/app', addressOf('hiro-edge')), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ client_id: 'polyedge-cli', client_secret: '', username, password }),
