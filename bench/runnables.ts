@@ -108,19 +108,10 @@ async function asked(by: Session, what: 'script' | 'client', inFlight: number): 
     answered?.(undefined);
   };
   by.socket.on('/properties', hear);
-  let count = 0;
-  const { sample } = await measuredLoop(whole, {
-    inFlight,
-    warmUpMs: WARM_UP_MS,
-    ms: options.seconds * 1000,
-    start: (lane, answered) => {
-      const bot = bots[lane] ?? '';
-      count += 1;
-      waiting.set(`${bot} ${count}`, answered);
-      by.emit('/bots/properties', { name: `ask-${what}`, parent_id: bot, value: count });
-    },
+  return written(inFlight, (bot, value, answered) => {
+    waiting.set(`${bot} ${value}`, answered);
+    by.emit('/bots/properties', { name: `ask-${what}`, parent_id: bot, value });
   });
-  return sample;
 }
 
 /** A lane is known by its bot: it writes again when it has heard of the run of its last write. */
@@ -135,19 +126,29 @@ async function recorded(by: Session, inFlight: number): Promise<Sample> {
     recorded?.(success ? undefined : 'the run failed');
   };
   by.socket.on('/runnable_calls', hear);
+  const sample = await written(inFlight, (bot, value, answered) => {
+    waiting.set(bot, answered);
+    by.emit('/bots/properties', { name: 'ask-look', parent_id: bot, value });
+  });
+  await by.send(`${room}/leave`, looks.body._id);
+  return sample;
+}
+
+/** @param write to this bot, with a value of its own */
+async function written(
+  inFlight: number,
+  write: (bot: string, value: number, answered: (failure: string | undefined) => void) => void,
+): Promise<Sample> {
   let count = 0;
   const { sample } = await measuredLoop(whole, {
     inFlight,
     warmUpMs: WARM_UP_MS,
     ms: options.seconds * 1000,
     start: (lane, answered) => {
-      const bot = bots[lane] ?? '';
       count += 1;
-      waiting.set(bot, answered);
-      by.emit('/bots/properties', { name: 'ask-look', parent_id: bot, value: count });
+      write(bots[lane] ?? '', count, answered);
     },
   });
-  await by.send(`${room}/leave`, looks.body._id);
   return sample;
 }
 

@@ -78,14 +78,14 @@ export function groupLines({ groups }: { readonly groups: readonly GroupView[] }
   ]);
 }
 
-export interface CreatedAccount {
+export interface ListedAccount {
   readonly id: string;
   readonly username: string;
   readonly roles: Readonly<Record<string, readonly string[]>>;
   readonly disabled: boolean;
 }
 
-export const accountLines = ({ accounts }: { readonly accounts: readonly CreatedAccount[] }): readonly string[] =>
+export const accountLines = ({ accounts }: { readonly accounts: readonly ListedAccount[] }): readonly string[] =>
   columns([
     ['USER', 'STATE', 'ROLES', 'ID'],
     ...accounts.map(({ id, username, roles, disabled }) => [

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { serviceProgram } from '@polyedge/testkit/servers/service';
 import { readArguments } from './polyedge-arguments.ts';
 import { bench, benchLines } from './polyedge-bench.ts';
-import { accountLines, type CreatedAccount, elementLines, groupLines, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
+import { accountLines, elementLines, groupLines, type ListedAccount, statusLines, tailLine, tenantLines } from './polyedge-text.ts';
 import { addressOf, adminPassword, databaseOwnerUrl, fetchFrom, logIn, storeRedisUrl } from './running-system.ts';
 
 const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
@@ -27,7 +27,7 @@ const USAGE = `Usage: npm run polyedge -- COMMAND [--json]
 It finds the system that "npm start" runs. POLYEDGE_CONSOLE and POLYEDGE_TOKEN name another console and a token for it.`;
 
 interface AccountPage {
-  readonly accounts: readonly CreatedAccount[];
+  readonly accounts: readonly ListedAccount[];
   readonly next?: string;
 }
 
@@ -145,8 +145,8 @@ async function ask(path: string): Promise<unknown> {
 }
 
 /** All pages of the list. Each needs the one before it. */
-async function allAccounts(): Promise<readonly CreatedAccount[]> {
-  const accounts: CreatedAccount[] = [];
+async function allAccounts(): Promise<readonly ListedAccount[]> {
+  const accounts: ListedAccount[] = [];
   for (let after: string | undefined = ''; after !== undefined; ) {
     const page = (await ask(`/api/accounts?${new URLSearchParams({ limit: '1000', after })}`)) as AccountPage;
     accounts.push(...page.accounts);
