@@ -37,7 +37,7 @@ function mayControl(client: object): boolean {
 }
 
 /** The private part of the library's connection that is needed (engine.io 6.6, lib/socket.ts and lib/transport.ts). */
-interface Engine {
+interface EngineQueue {
   readonly writeBuffer: readonly unknown[];
 }
 
@@ -62,7 +62,7 @@ export function boundConnection(connection: Socket['conn']): void {
 }
 
 function onPacket(this: Socket['conn'], { type }: EnginePacket): void {
-  const { writeBuffer } = this as unknown as Engine;
+  const { writeBuffer } = this as unknown as EngineQueue;
   if (type !== 'message' && (!mayControl(this) || writeBuffer.length > MAX_QUEUED)) this.close(true);
 }
 
