@@ -162,49 +162,15 @@ export function Accounts({ me }: { readonly me: Me }) {
             </thead>
             <tbody>
               {accounts.map((one) => (
-                <tr key={one.id}>
-                  <th scope="row" class="wide">
-                    {one.username} {one.id === me.account ? <Tag kind="info">you</Tag> : null}{' '}
-                    {one.disabled ? <Tag kind="bad">disabled</Tag> : null}
-                    {one.failedLogins === undefined ? null : <FailedLogins {...one.failedLogins} />}
-                  </th>
-                  <td class="wide">
-                    {rolesText(one.roles).map((line) => (
-                      <Tag key={line}>{line}</Tag>
-                    ))}
-                  </td>
-                  <td class="mono wide">
-                    {one.scopes.includes('*') ? 'all' : [one.defaultScope, ...one.scopes].filter((scope) => scope !== '').join(', ')}
-                  </td>
-                  <td class="actions">
-                    <button type="button" onClick={() => setEdited(one)}>
-                      Edit
-                    </button>
-                    {one.roles.space === undefined ? null : (
-                      <>
-                        <button type="button" onClick={() => void makeKey(one)}>
-                          New key
-                        </button>
-                        <button type="button" onClick={() => setAsked({ what: 'remove-keys', account: one })}>
-                          Remove keys
-                        </button>
-                      </>
-                    )}
-                    {one.failedLogins === undefined ? null : (
-                      <button type="button" onClick={() => void forgive(one)}>
-                        Forget failed logins
-                      </button>
-                    )}
-                    <button type="button" onClick={() => setAsked({ what: 'revoke', account: one })}>
-                      Revoke
-                    </button>
-                    {one.id === me.account ? null : (
-                      <button type="button" onClick={() => setAsked({ what: one.disabled ? 'enable' : 'disable', account: one })}>
-                        {one.disabled ? 'Enable' : 'Disable'}
-                      </button>
-                    )}
-                  </td>
-                </tr>
+                <AccountRow
+                  key={one.id}
+                  account={one}
+                  isOwn={one.id === me.account}
+                  onEdit={() => setEdited(one)}
+                  onMakeKey={() => void makeKey(one)}
+                  onForgive={() => void forgive(one)}
+                  onAsk={(what) => setAsked({ what, account: one })}
+                />
               ))}
             </tbody>
           </Table>
@@ -219,6 +185,63 @@ export function Accounts({ me }: { readonly me: Me }) {
       </Panel>
       {asked === undefined ? null : <Confirm {...questionOf(asked)} onYes={() => void carryOut()} onNo={() => setAsked(undefined)} />}
     </>
+  );
+}
+
+interface AccountRowProps {
+  readonly account: Account;
+  readonly isOwn: boolean;
+  onEdit(): void;
+  onMakeKey(): void;
+  onForgive(): void;
+  /** An action that has to be confirmed. */
+  onAsk(what: ConfirmedAction['what']): void;
+}
+
+function AccountRow({ account, isOwn, onEdit, onMakeKey, onForgive, onAsk }: AccountRowProps) {
+  return (
+    <tr>
+      <th scope="row" class="wide">
+        {account.username} {isOwn ? <Tag kind="info">you</Tag> : null} {account.disabled ? <Tag kind="bad">disabled</Tag> : null}
+        {account.failedLogins === undefined ? null : <FailedLogins {...account.failedLogins} />}
+      </th>
+      <td class="wide">
+        {rolesText(account.roles).map((line) => (
+          <Tag key={line}>{line}</Tag>
+        ))}
+      </td>
+      <td class="mono wide">
+        {account.scopes.includes('*') ? 'all' : [account.defaultScope, ...account.scopes].filter((scope) => scope !== '').join(', ')}
+      </td>
+      <td class="actions">
+        <button type="button" onClick={onEdit}>
+          Edit
+        </button>
+        {account.roles.space === undefined ? null : (
+          <>
+            <button type="button" onClick={onMakeKey}>
+              New key
+            </button>
+            <button type="button" onClick={() => onAsk('remove-keys')}>
+              Remove keys
+            </button>
+          </>
+        )}
+        {account.failedLogins === undefined ? null : (
+          <button type="button" onClick={onForgive}>
+            Forget failed logins
+          </button>
+        )}
+        <button type="button" onClick={() => onAsk('revoke')}>
+          Revoke
+        </button>
+        {isOwn ? null : (
+          <button type="button" onClick={() => onAsk(account.disabled ? 'enable' : 'disable')}>
+            {account.disabled ? 'Enable' : 'Disable'}
+          </button>
+        )}
+      </td>
+    </tr>
   );
 }
 

@@ -1,7 +1,6 @@
 /** `/users…`: log in, look around, change. A user changes only himself, an ADMIN everybody (SPACE 1.2 let any user change any other). */
-import { LAST_ADMINISTRATOR, untilUnchanged } from '@polyedge/contracts/account-change';
 import type { Account } from '@polyedge/contracts/bus/accounts';
-import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { done } from '@polyedge/contracts/errors';
 import { hasForeignRoles } from '@polyedge/contracts/principal';
 import type { FastifyInstance } from 'fastify';
 import { got, type RestAnswer, type Result, refuse, refused } from '../protocol/answer.ts';
@@ -9,9 +8,9 @@ import { SPACE } from '../protocol/event.ts';
 import { directoryPage, type Fields, fieldsOf, paginated, textField, wordField } from '../protocol/fields.ts';
 import { USER_ROLES, type UserRole } from '../protocol/permissions.ts';
 import { type Accounts, newKey, userRole } from '../store/accounts/accounts.ts';
-import type { Caller } from '../store/accounts/identity.ts';
 import type { Organizations } from '../store/accounts/organizations.ts';
 import { type RestCall, serve } from './call.ts';
+import { ChangeableUsers, type User } from './changeable-users.ts';
 
 export interface UserRoutesOptions {
   readonly accounts: Accounts;
@@ -22,33 +21,19 @@ export interface UserRoutesOptions {
 
 const USERNAME = { min: 3, max: 30 } as const;
 const PASSWORD = { min: 5, max: 200 } as const;
-const LAST_ADMIN = 'PERMISSION ERROR: There must always be at least one ADMIN user in the system.';
-/** What a USER is told when he tries what only an ADMIN may, in SPACE's words. `promote`: to give somebody the role ADMIN. */
-const TEXTS = {
-  update: {
-    promote: 'Only admins can change roles to admin.',
-    admin: 'Only admins can update admin users.',
-    other: 'You can only change your own user.',
-  },
-  role: {
-    promote: 'Only admins can assign the role ADMIN.',
-    admin: 'Only admins can update admin users.',
-    other: 'Only admins can change roles for other users.',
-  },
-  key: {
-    promote: '',
-    admin: 'Only admins can regenerate API keys for other users.',
-    other: 'Only admins can regenerate API keys for other users.',
-  },
-  delete: { promote: '', admin: 'Only admins can delete admin users.', other: 'You can only delete your own user.' },
-} as const;
 /** A USER has to know whom he looks for. */
 const MIN_SEARCH = 4;
 
-type User = Extract<Caller, { kind: 'user' }>;
-
 export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): void {
-  const { accounts, organizations } = options;
+  const users = new ChangeableUsers(options.accounts);
+  entryRoutes(app, options);
+  readingRoutes(app, options, users);
+  changingRoutes(app, options, users);
+}
+
+/** To log in, and to create a user. */
+function entryRoutes(app: FastifyInstance, options: UserRoutesOptions): void {
+  const { accounts } = options;
 
   serve(app, 'POST', '/users/authenticate', async ({ body, address }) => {
     const fields = fieldsOf(body);
@@ -88,10 +73,12 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const seen = caller === undefined || byAdmin ? { ...shownUser(created.value), apiKey: key.value } : unseenUser(created.value);
     return { status: 201, body: seen, headers: NO_STORE };
   });
+}
 
-  asUser('GET', '/users/me', async ({ account, role }) => ({ status: 200, body: { username: account.username, role } }));
+function readingRoutes(app: FastifyInstance, { accounts }: UserRoutesOptions, users: ChangeableUsers): void {
+  asUser(app, 'GET', '/users/me', async ({ account, role }) => ({ status: 200, body: { username: account.username, role } }));
 
-  asUser('GET', '/users', async (user, { query }) => {
+  asUser(app, 'GET', '/users', async (user, { query }) => {
     const page = directoryPage(query);
     if (!page.ok) return page.answer;
     const q = typeof query.q === 'string' ? query.q : '';
@@ -112,14 +99,31 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     return data.ok ? { status: 200, body: { data: data.value, pagination: paginated(offset, limit, found.length) } } : data.answer;
   });
 
-  asUser('GET', '/users/:username', async (user, { params }) => {
-    const account = await known(params.username);
+  asUser(app, 'GET', '/users/:username', async (user, { params }) => {
+    const account = await users.known(params.username);
     if (!account.ok) return account.answer;
     const data = await withKeys([account.value], ({ id }) => user.role === 'ADMIN' || id === user.account.id);
     return data.ok ? { status: 200, body: data.value[0] } : data.answer;
   });
 
-  asUser('PUT', '/users/:username', async (user, { params, body }) => {
+  async function withKeys(some: readonly Account[], visible: (account: Account) => boolean): Promise<Result<Record<string, unknown>[]>> {
+    const keys = await accounts.keys(
+      'account',
+      some.filter(visible).map(({ id }) => id),
+    );
+    if (!keys.ok) return refused(keys.failure);
+    return got(
+      some.map((account) => {
+        if (!visible(account)) return unseenUser(account);
+        const apiKey = keys.value.find(({ owner }) => owner.id === account.id)?.key;
+        return { ...shownUser(account), ...(apiKey === undefined ? {} : { apiKey }) };
+      }),
+    );
+  }
+}
+
+function changingRoutes(app: FastifyInstance, { accounts, organizations }: UserRoutesOptions, users: ChangeableUsers): void {
+  asUser(app, 'PUT', '/users/:username', async (user, { params, body }) => {
     const fields = fieldsOf(body);
     const username = textField(fields, 'username', USERNAME);
     const password = passwordField(fields, false);
@@ -128,7 +132,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     if (!password.ok) return password.answer;
     if (!role.ok) return role.answer;
     const decide = async (): Promise<Result<Account>> => {
-      const account = await changeable(user, params.username, role.value, 'update');
+      const account = await users.changeable(user, params.username, role.value, 'update');
       if (!account.ok) return account;
       const asLogin = username.value !== undefined || password.value !== undefined;
       if (asLogin && account.value.id !== user.account.id && hasForeignRoles(account.value.roles, user.account.roles, SPACE)) {
@@ -136,7 +140,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
       }
       return account;
     };
-    const updated = await decided(decide, (account) => {
+    const updated = await users.decided(decide, (account) => {
       const change = {
         ...(username.value === undefined || username.value === account.username ? {} : { username: username.value }),
         ...(password.value === undefined ? {} : { password: password.value }),
@@ -147,29 +151,29 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     return updated.ok ? changed(updated.value, username.value ?? '') : updated.answer;
   });
 
-  asUser('PUT', '/users/:username/role', async (user, { params, body }) => {
+  asUser(app, 'PUT', '/users/:username/role', async (user, { params, body }) => {
     const role = wordField(fieldsOf(body), 'role', USER_ROLES);
     if (!role.ok) return role.answer;
     if (role.value === undefined) return refuse(422, 'The role field is required').answer;
     const given = role.value;
-    const updated = await decided(
-      () => changeable(user, params.username, given, 'role'),
+    const updated = await users.decided(
+      () => users.changeable(user, params.username, given, 'role'),
       (account) => accounts.update(account, { role: given }, user.account.id),
     );
     return updated.ok ? changed(updated.value, '') : updated.answer;
   });
 
-  asUser('PUT', '/users/:username/api-key', async (user, { params }) => {
-    const account = await changeable(user, params.username, undefined, 'key');
+  asUser(app, 'PUT', '/users/:username/api-key', async (user, { params }) => {
+    const account = await users.changeable(user, params.username, undefined, 'key');
     if (!account.ok) return account.answer;
     const key = await accounts.addKey(keyOf(account.value), 'replace');
     return key.ok ? { status: 200, body: { apiKey: key.value.key }, headers: NO_STORE } : refused(key.failure).answer;
   });
 
-  asUser('DELETE', '/users/:username', async (user, { params }) => {
-    const decide = () => changeable(user, params.username, undefined, 'delete');
+  asUser(app, 'DELETE', '/users/:username', async (user, { params }) => {
+    const decide = () => users.changeable(user, params.username, undefined, 'delete');
     // An ADMIN becomes a USER first: the last one stays, and then nothing of his may be given away.
-    const demoted = await decided(decide, async (account) =>
+    const demoted = await users.decided(decide, async (account) =>
       userRole(account) === 'ADMIN' ? await accounts.update(account, { role: 'USER' }, user.account.id) : done(account),
     );
     if (!demoted.ok) return demoted.answer;
@@ -177,7 +181,7 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const { id } = demoted.value.value;
     const left = await organizations.letGo(id, user.account.id);
     if (!left.ok) return left.answer;
-    const deleted = await decided(decide, (account) => accounts.delete(account, user.account.id));
+    const deleted = await users.decided(decide, (account) => accounts.delete(account, user.account.id));
     if (!deleted.ok) return deleted.answer;
     const { value: outcome } = deleted;
     if (!outcome.ok && outcome.failure.code !== 'not-found') return refused(outcome.failure).answer;
@@ -185,71 +189,18 @@ export function userRoutes(app: FastifyInstance, options: UserRoutesOptions): vo
     const late = await organizations.letGo(id, user.account.id);
     return late.ok ? { status: 204 } : late.answer;
   });
+}
 
-  function asUser(method: 'GET' | 'PUT' | 'DELETE', path: string, handle: (user: User, call: RestCall) => Promise<RestAnswer>): void {
-    serve(app, method, path, async (call) =>
-      call.caller?.kind === 'user' ? handle(call.caller, call) : refuse(403, 'This operation requires a user API key').answer,
-    );
-  }
-
-  async function known(username: string | undefined): Promise<Result<Account>> {
-    const found = await accounts.byName(username ?? '');
-    if (!found.ok) return refused(found.failure);
-    return found.value === undefined ? refuse(404, 'INVALID DATA: User not found') : got(found.value);
-  }
-
-  /**
-   * The user of a path, if the caller may change him. Permission is looked at first, as in SPACE.
-   * @param role what he would have then
-   */
-  async function changeable(
-    { account: caller, role: callerRole }: User,
-    username: string | undefined,
-    role: UserRole | undefined,
-    change: keyof typeof TEXTS,
-  ): Promise<Result<Account>> {
-    const { promote, admin, other } = TEXTS[change];
-    if (callerRole !== 'ADMIN' && role === 'ADMIN') return refuse(403, `PERMISSION ERROR: ${promote}`);
-    // SPACE looks at the names before it looks for the user.
-    if (callerRole !== 'ADMIN' && change === 'role' && username !== caller.username) return refuse(403, `PERMISSION ERROR: ${other}`);
-    const found = await known(username);
-    if (!found.ok) return found;
-    const current = userRole(found.value);
-    if (callerRole !== 'ADMIN' && current === 'ADMIN') return refuse(403, `PERMISSION ERROR: ${admin}`);
-    if (callerRole !== 'ADMIN' && found.value.id !== caller.id) return refuse(403, `PERMISSION ERROR: ${other}`);
-    return found;
-  }
-
-  /** Writes what was decided about an account, and decides again when it was changed meanwhile. */
-  async function decided<T>(
-    decide: () => Promise<Result<Account>>,
-    write: (account: Account) => Promise<Outcome<T>>,
-  ): Promise<Result<Outcome<T>>> {
-    const refusals: Result<never>[] = [];
-    const outcome = await untilUnchanged(async () => {
-      const account = await decide();
-      if (account.ok) return await write(account.value);
-      refusals.push(account);
-      return failed('not-allowed');
-    });
-    const isLast = !outcome.ok && outcome.failure.code === 'not-allowed' && outcome.failure.detail === LAST_ADMINISTRATOR;
-    return refusals[0] ?? (isLast ? refuse(403, LAST_ADMIN) : got(outcome));
-  }
-
-  async function withKeys(users: readonly Account[], visible: (account: Account) => boolean): Promise<Result<Record<string, unknown>[]>> {
-    const keys = await accounts.keys(
-      'account',
-      users.filter(visible).map(({ id }) => id),
-    );
-    if (!keys.ok) return refused(keys.failure);
-    return got(
-      users.map((account) => {
-        if (!visible(account)) return unseenUser(account);
-        const apiKey = keys.value.find(({ owner }) => owner.id === account.id)?.key;
-        return { ...shownUser(account), ...(apiKey === undefined ? {} : { apiKey }) };
-      }),
-    );
-  }
+/** A route that takes users only. */
+function asUser(
+  app: FastifyInstance,
+  method: 'GET' | 'PUT' | 'DELETE',
+  path: string,
+  handle: (user: User, call: RestCall) => Promise<RestAnswer>,
+): void {
+  serve(app, method, path, async (call) =>
+    call.caller?.kind === 'user' ? handle(call.caller, call) : refuse(403, 'This operation requires a user API key').answer,
+  );
 }
 
 const NO_STORE = { 'cache-control': 'no-store' } as const;
