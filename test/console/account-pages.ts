@@ -1,6 +1,7 @@
 /** The page of accounts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import type { Stage } from './stage.ts';
 import { ask, logIn } from './system.ts';
 
@@ -46,8 +47,9 @@ export function manyAccounts(stage: () => Stage): void {
     };
     await page.goto(`${system.url}/accounts`);
     await search('CROWD-');
+    // All accounts together had as many in their first page.
+    await until('the first page has only those that fit', async () => (await rows.count()) === 200);
     await page.getByText('the first 200', { exact: true }).waitFor();
-    assert.equal(await rows.count(), 200);
     await page.getByRole('button', { name: 'More accounts' }).click();
     await page.getByText('205', { exact: true }).waitFor();
     assert.equal(await rows.count(), 205);
