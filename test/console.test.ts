@@ -216,6 +216,16 @@ suite('the console', { timeout: 300_000 }, () => {
     assert.doesNotMatch(await page.title(), /^1/);
   });
 
+  test('what is being typed into a filter stays while changes arrive', async () => {
+    await page.goto(`${url}/tail`);
+    await page.getByText('Waiting for changes').waitFor();
+    const filter = page.getByLabel('Type');
+    await filter.pressSequentially('ogit/No');
+    await write('while somebody types');
+    await seen('while somebody types');
+    assert.equal(await filter.inputValue(), 'ogit/No');
+  });
+
   test('an element is found, opened, changed under its version, and its history shows the change', async () => {
     const id = await write('the one to edit');
     await page.goto(`${url}/graph?text=${encodeURIComponent('one to edit')}`);

@@ -135,7 +135,6 @@ export function Accounts({ me }: { readonly me: Me }) {
         <label>
           User name contains
           <input
-            value={wanted}
             onChange={(event) => {
               setWanted(event.currentTarget.value);
               restart();

@@ -37,7 +37,7 @@ export function Connections() {
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
         <label>
           User, account or address
-          <input value={text} onChange={(event) => setText(event.currentTarget.value)} />
+          <input onChange={(event) => setText(event.currentTarget.value)} />
         </label>
         <label class="check">
           <input type="checkbox" checked={slow} onChange={(event) => setSlow(event.currentTarget.checked)} /> Slow readers only

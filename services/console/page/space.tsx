@@ -100,7 +100,7 @@ export function Space({ space }: { readonly space: string | undefined }) {
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
         <label>
           Service or user
-          <input value={text} onChange={(event) => setText(event.currentTarget.value)} />
+          <input onChange={(event) => setText(event.currentTarget.value)} />
         </label>
       </form>
       {answer === undefined ? (

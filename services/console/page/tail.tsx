@@ -117,7 +117,7 @@ export function Tail() {
         {FIELDS.map(({ name, label }) => (
           <label key={name}>
             {label}
-            <input value={filter[name] ?? ''} onChange={(event) => set(name, event.currentTarget.value)} />
+            <input onChange={(event) => set(name, event.currentTarget.value)} />
           </label>
         ))}
         <label>
