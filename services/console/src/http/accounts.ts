@@ -12,6 +12,7 @@ import {
 } from '@polyedge/contracts/bus/accounts';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Principal } from '@polyedge/contracts/principal';
+import { usernameKey } from '@polyedge/contracts/username';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Log } from '@polyedge/service-kit/log';
 import { isObject, objectOf, TIMEOUT_MS } from './answer.ts';
@@ -42,7 +43,7 @@ export async function listAccounts({ bus }: AccountRouteOptions, { tenant }: Pri
   const found = await bus.request(accountsGet, accountsGet.subject({ tenant }), wanted, timeout);
   if (!found.ok) return found;
   // A store of an older version has not looked for the text.
-  const fitting = found.value.accounts.filter(({ username }) => folded(username).includes(folded(text)));
+  const fitting = found.value.accounts.filter(({ username }) => usernameKey(username).includes(usernameKey(text)));
   const ids = fitting.map(({ id }) => id);
   const counted =
     ids.length === 0 ? undefined : await bus.request(accountsFailedLogins, accountsFailedLogins.subject({ tenant }), { ids }, timeout);
@@ -55,8 +56,6 @@ export async function listAccounts({ bus }: AccountRouteOptions, { tenant }: Pri
   const last = found.value.accounts.length === limit ? found.value.accounts.at(-1)?.id : undefined;
   return { ok: true, value: { accounts, ...(last === undefined ? {} : { next: last }) } };
 }
-
-const folded = (text: string): string => text.normalize('NFKC').toLowerCase();
 
 /** Clears the failed logins of an account, so that it can log in again. */
 export async function clearFailedLogins({ bus, log }: AccountRouteOptions, who: Principal, id: string): Promise<Outcome<unknown>> {

@@ -1,14 +1,13 @@
 /** Accounts as elements of the system scope: a user's data in the directory, without secrets. */
 import type { Account } from '@polyedge/contracts/bus/accounts';
 import type { Element } from '@polyedge/contracts/element';
+import { usernameKey } from '@polyedge/contracts/username';
 import type { Json, JsonObject } from '@polyedge/query/json';
 
 export { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 
 /** The attribute that makes a user name unique regardless of case. */
 export const USERNAME_KEY = 'usernameKey';
-
-export const usernameKey = (username: string): string => username.normalize('NFKC').toLowerCase();
 
 export function accountAttributes(account: Omit<Account, 'id'>): JsonObject {
   const { tenant, username, roles, defaultScope, scopes, disabled, attributes } = account;

@@ -5,6 +5,7 @@ import type { Account, FailedLogins as FailedLoginsOf, Revocation, TokenSet } fr
 import { SYSTEM_SCOPE, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { claimsOf, TOKEN_ALGORITHM, TOKEN_TYPE } from '@polyedge/contracts/token-claims';
+import { usernameKey } from '@polyedge/contracts/username';
 import type { HashQueue } from '@polyedge/service-kit/hash-queue';
 import { networkOf } from '@polyedge/service-kit/network';
 import { SignJWT } from 'jose/jwt/sign';
@@ -13,7 +14,7 @@ import { newCuid } from '../postgres/batch.ts';
 import type { Queries } from '../postgres/pool.ts';
 import { ELEMENT_COLUMNS, type ElementRow, toElement } from '../postgres/rows.ts';
 import { type AccountReads, AccountWrites } from './account-writes.ts';
-import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY, usernameKey } from './accounts.ts';
+import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY } from './accounts.ts';
 import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { Keys } from './keys.ts';

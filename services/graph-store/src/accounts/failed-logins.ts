@@ -4,9 +4,9 @@
  */
 import { createHmac } from 'node:crypto';
 import type { FailedLogins as Shown } from '@polyedge/contracts/bus/accounts';
+import { usernameKey } from '@polyedge/contracts/username';
 import { networkOf } from '@polyedge/service-kit/network';
 import type { Queries } from '../postgres/pool.ts';
-import { usernameKey } from './accounts.ts';
 
 export interface LoginLimits {
   readonly perAccount: number;

@@ -1,22 +1,15 @@
 /** The requests of REST routes to graph-store, and the runner of the tasks that they share with sockets. */
 import { randomBytes } from 'node:crypto';
-import {
-  ALWAYS_FITTING,
-  graphGet,
-  graphHistory,
-  graphMutate,
-  graphQuery,
-  type MutationResult,
-  type Operation,
-} from '@polyedge/contracts/bus/graph';
+import { graphGet, graphHistory, graphMutate, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import { sagaSignal } from '@polyedge/contracts/bus/signals';
 import type { ReplyOf, RequestOf } from '@polyedge/contracts/channel';
 import type { Element } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { FittingPages } from '@polyedge/contracts/fitting-pages';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
-import { isId } from '@polyedge/saga/elements';
+import { both, isId } from '@polyedge/saga/elements';
 import type { PostResult, SignalQuestion, Work } from '@polyedge/saga/work';
 import type { Bus } from '@polyedge/service-kit/bus';
 import type { Author } from '@polyedge/session/questions';
@@ -60,16 +53,14 @@ export class Store {
   /** All matching elements; `too-large` if there are more than `max`. @param fields the attributes to read; default all */
   async all(tenant: string, filter: Filter, max: number, fields?: readonly string[]): Promise<Outcome<readonly Element[]>> {
     const elements: Element[] = [];
-    const read = { filter, ...(fields === undefined ? {} : { fields: [...fields] }) };
-    let limit = PAGE;
+    // A client is not sent large elements with all that they have; without their other attributes they are read.
+    const pages = new FittingPages(PAGE);
+    const inPages = <T>(ask: (limit: number) => Promise<Outcome<T>>) => (fields === undefined ? ask(PAGE) : pages.read(ask));
+    const wanted = { filter, ...(fields === undefined ? {} : { fields: [...fields] }) };
     for (let cursor: string | undefined; ; ) {
-      const found = await this.query(tenant, { ...read, limit, ...(cursor === undefined ? {} : { cursor }) });
-      if (!found.ok) {
-        // Elements whose other attributes are large; a client is not sent those.
-        if (fields === undefined || found.failure.code !== 'too-large' || limit === ALWAYS_FITTING) return found;
-        limit = ALWAYS_FITTING;
-        continue;
-      }
+      const place = cursor === undefined ? {} : { cursor };
+      const found = await inPages((limit) => this.query(tenant, { ...wanted, limit, ...place }));
+      if (!found.ok) return found;
       for (const element of found.value.elements) elements.push(element);
       if (elements.length > max) return failed('too-large', `there are more than ${max}: ask for fewer at a time`);
       cursor = found.value.cursor;
@@ -79,17 +70,23 @@ export class Store {
 
   /** Deletes all matching elements, however many and large they are: some at a time, so others see a part of them meanwhile. */
   async removeAll(who: Author, filter: Filter): Promise<Outcome<void>> {
-    for (let limit = DELETED_AT_ONCE; ; ) {
-      const found = await this.query(who.tenant, { filter, limit, fields: [] });
-      const values = found.ok ? found.value.elements.map(({ id }) => id) : [];
-      if (found.ok && values.length === 0) return done(undefined);
-      const removed = found.ok
-        ? await this.write(who, 'delete', [{ op: 'delete', target: { where: { test: 'in', path: ['id'], values } } }])
-        : found;
-      if (removed.ok || removed.failure.code === 'not-found') continue;
-      if (removed.failure.code !== 'too-large' || limit === ALWAYS_FITTING) return removed;
-      limit = ALWAYS_FITTING;
+    const pages = new FittingPages(DELETED_AT_ONCE);
+    for (;;) {
+      const removed = await pages.read((limit) => this.#removeSome(who, filter, limit));
+      if (!removed.ok) return removed;
+      if (removed.value === 'none') return done(undefined);
     }
+  }
+
+  async #removeSome(who: Author, filter: Filter, limit: number): Promise<Outcome<'some' | 'none'>> {
+    const found = await this.query(who.tenant, { filter, limit, fields: [] });
+    if (!found.ok) return found;
+    const values = found.value.elements.map(({ id }) => id);
+    if (values.length === 0) return done('none');
+    // The filter again: what matches no more stays.
+    const where = both(filter, { test: 'in', path: ['id'], values });
+    const removed = await this.write(who, 'delete', [{ op: 'delete', target: { where } }]);
+    return removed.ok ? done('some') : removed;
   }
 
   history(tenant: string, body: RequestOf<typeof graphHistory>): Promise<Outcome<ReplyOf<typeof graphHistory>>> {

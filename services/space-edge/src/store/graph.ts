@@ -1,9 +1,10 @@
 /** SPACE's access to elements: reads, and writes that are answered after their events were sent. */
 import { randomBytes } from 'node:crypto';
-import { ALWAYS_FITTING, graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
+import { graphGet, graphHistory, graphQuery, type MutationResult, type Operation } from '@polyedge/contracts/bus/graph';
 import type { Change } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { failed, type Outcome } from '@polyedge/contracts/errors';
+import { FittingPages } from '@polyedge/contracts/fitting-pages';
 import type { RestTasks } from '@polyedge/edge-kit/driver/rest-tasks';
 import type { Filter } from '@polyedge/query/filter';
 import type { Sort } from '@polyedge/query/query';
@@ -65,22 +66,16 @@ export class Graph {
 
   /** Elements that match a filter: at most so many, and fewer if they are too large for one answer. None only if none matches. */
   async some(filter: Filter, most: number): Promise<Outcome<readonly Element[]>> {
-    let found = await this.find(filter, { limit: most });
-    if (!found.ok && found.failure.code === 'too-large' && most > ALWAYS_FITTING)
-      found = await this.find(filter, { limit: ALWAYS_FITTING });
+    const found = await new FittingPages(most).read((limit) => this.find(filter, { limit }));
     return found.ok ? { ok: true, value: found.value.elements } : found;
   }
 
   /** Shows every element that matches a filter, in any number, with some of its attributes. Pages do not share one state. */
   async every(filter: Filter, fields: readonly string[], see: (element: Element) => void): Promise<Outcome<undefined>> {
-    let limit = PAGE_ELEMENTS;
+    const pages = new FittingPages(PAGE_ELEMENTS);
     for (let cursor: string | undefined; ; ) {
-      const page = { filter, fields: [...fields], limit, ...(cursor === undefined ? {} : { cursor }) };
-      const outcome = await this.#rest.requestWithRetries(graphQuery, { tenant: this.tenant }, page);
-      if (!outcome.ok && outcome.failure.code === 'too-large' && limit > ALWAYS_FITTING) {
-        limit = ALWAYS_FITTING;
-        continue;
-      }
+      const wanted = { filter, fields: [...fields], ...(cursor === undefined ? {} : { cursor }) };
+      const outcome = await pages.read((limit) => this.#rest.requestWithRetries(graphQuery, { tenant: this.tenant }, { ...wanted, limit }));
       if (!outcome.ok) return outcome;
       outcome.value.elements.forEach(see);
       cursor = outcome.value.cursor;
@@ -103,32 +98,23 @@ export class Graph {
 
   /** Shows those with an existing id, in any number: what is too large for one answer is read in parts. */
   async each(ids: readonly string[], see: (element: Element) => void): Promise<Outcome<undefined>> {
-    let size = PAGE_ELEMENTS;
-    for (let at = 0; at < ids.length; ) {
-      const part = await this.get(ids.slice(at, at + size));
-      if (part.ok) {
-        part.value.forEach(see);
-        at += size;
-      } else if (part.failure.code === 'too-large' && size > ALWAYS_FITTING) size = ALWAYS_FITTING;
-      else return part;
+    const pages = new FittingPages(PAGE_ELEMENTS);
+    for (let at = 0; at < ids.length; at += pages.limit) {
+      const part = await pages.read((limit) => this.get(ids.slice(at, at + limit)));
+      if (!part.ok) return part;
+      part.value.forEach(see);
     }
     return { ok: true, value: undefined };
   }
 
   /** Shows the changes of an element since a time, oldest first. They are read in pages: each has a whole state of the element. */
   async history(id: string, from: number, see: (change: Change) => void): Promise<Outcome<undefined>> {
-    let limit = PAGE_CHANGES;
+    const pages = new FittingPages(PAGE_CHANGES);
     for (let afterSeq: number | undefined; ; ) {
       const place = afterSeq === undefined ? {} : { afterSeq };
-      const outcome = await this.#rest.requestWithRetries(
-        graphHistory,
-        { tenant: this.tenant },
-        { elements: [id], from, order: 'asc', limit, ...place },
+      const outcome = await pages.read((limit) =>
+        this.#rest.requestWithRetries(graphHistory, { tenant: this.tenant }, { elements: [id], from, order: 'asc', limit, ...place }),
       );
-      if (!outcome.ok && outcome.failure.code === 'too-large' && limit > ALWAYS_FITTING) {
-        limit = ALWAYS_FITTING;
-        continue;
-      }
       if (!outcome.ok) return outcome;
       for (const change of outcome.value.changes) see(change);
       afterSeq = outcome.value.changes.at(-1)?.seq;
