@@ -28,6 +28,7 @@ import { decideEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
 import { LeaseRow } from './postgres/lease.ts';
+import { Lookups } from './postgres/lookups.ts';
 import { keepPartitions } from './postgres/partitions.ts';
 import { Pool } from './postgres/pool.ts';
 import { prepare } from './postgres/prepare.ts';
@@ -237,7 +238,7 @@ export class JournalPart {
     const groups = new GroupPositions(readers, this.small, partitions, { idleMs: config.groupIdleMs, maxLag: config.maxGroupLag });
     this.#responders = [
       mutations,
-      ...answerReads(bus, { reader: new Reader(readers), blobs, series }),
+      ...answerReads(bus, { reader: new Reader(readers, new Lookups(this.readers)), blobs, series }),
       ...answerChanges(bus, { journal, recent: this.#recent, partitions }),
       ...answerGroups(bus, { positions: groups, journal, partitions }),
     ];

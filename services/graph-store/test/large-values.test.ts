@@ -6,6 +6,7 @@ import { graphMutate, type Operation } from '@polyedge/contracts/bus/graph';
 import type { RequestOf } from '@polyedge/contracts/channel';
 import { restoreGiven } from '@polyedge/contracts/given-attributes';
 import { until } from '@polyedge/testkit/until';
+import { Lookups } from '../src/postgres/lookups.ts';
 import { Pool, type Queries } from '../src/postgres/pool.ts';
 import { Reader } from '../src/postgres/read.ts';
 import { freshId, type RunningStore, requestOf, startStore, TENANT } from './running-store.ts';
@@ -116,7 +117,7 @@ test('a read of more than an answer may have is refused without receiving it: ot
   };
   const counted: Queries = Object.assign(pool.sql.before(Number.POSITIVE_INFINITY), { unsafe, before: () => counted });
   try {
-    const reader = new Reader(counted);
+    const reader = new Reader(counted, new Lookups(pool));
     const filter = { test: 'equal', path: ['attributes', 'group'], value: group } as const;
     for (const read of [
       () => reader.query(TENANT, { filter, limit: 18 }),

@@ -13,6 +13,7 @@ import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { SqlParameters } from '../core/sql-parameters.ts';
 import { sqlState } from './connect.ts';
+import { type Found, Lookups } from './lookups.ts';
 import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
 import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
@@ -38,12 +39,12 @@ const FOUND_WITH_ACCOUNTS = `select found.* from json_array_elements_text($2::js
     select ${ELEMENT_COLUMNS}, tenant from element where tenant = 'system' and id = w.id and type = '${ACCOUNT_TYPE}' and attributes ->> 'tenant' = $1
     union all select ${ELEMENT_COLUMNS}, tenant from element where tenant = $1 and id = w.id and scope <> 'system' offset 0) found`;
 
-const getOf = (found: string): string => `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
-  ${found}) e on true where ${isHere('$1')}`;
+/** Elements by ids that are too many for `Lookups`; without the rows if they are too large for one answer. */
+const getManyOf = (found: string): string => `select s.seq as at_seq, s.epoch as at_epoch, e.* from sequencer s left join (
+  ${bounded(found, ['attributes'])}) e on true where ${isHere('$1')}`;
 
-/** By whether the answer may be too large, for which it takes many ids. */
-const [GET, GET_MANY] = [getOf(FOUND), getOf(bounded(FOUND, ['attributes']))];
-const [GET_WITH_ACCOUNTS, GET_MANY_WITH_ACCOUNTS] = [getOf(FOUND_WITH_ACCOUNTS), getOf(bounded(FOUND_WITH_ACCOUNTS, ['attributes']))];
+const GET_MANY = getManyOf(FOUND);
+const GET_MANY_WITH_ACCOUNTS = getManyOf(FOUND_WITH_ACCOUNTS);
 
 interface Stated {
   readonly at_seq: number;
@@ -54,27 +55,44 @@ interface Stated {
   readonly at_bytes?: number | null;
 }
 
+/** What a statement has found, and how many elements there are in all if it counts them. */
+interface Page<Row> extends Found<Row> {
+  readonly count: number | undefined;
+}
+
 export class Reader {
   readonly #sql: Queries;
+  readonly #lookups: Lookups;
+  readonly #deadline: number;
 
-  /** @param sql connections with the session settings of readers */
-  constructor(sql: Queries) {
+  /**
+   * @param sql connections with the session settings of readers
+   * @param lookups on the same connections
+   * @param deadline of the caller, on the clock of `performance.now()`
+   */
+  constructor(sql: Queries, lookups: Lookups, deadline = Number.POSITIVE_INFINITY) {
     this.#sql = sql;
+    this.#lookups = lookups;
+    this.#deadline = deadline;
   }
 
   /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Reader {
-    return new Reader(this.#sql.before(deadline));
+    return new Reader(this.#sql.before(deadline), this.#lookups, deadline);
   }
 
   async get(tenant: string, request: RequestOf<typeof graphGet>): Promise<Outcome<ReplyOf<typeof graphGet>>> {
     const visible = filterOf(request.visible);
     if (!visible.ok) return visible;
-    const ids = [...new Set(request.ids)];
-    // An account may come with an element of the same id.
-    const few = 2 * ids.length <= FEW_ROWS;
-    const text = request.accounts === true ? (few ? GET_WITH_ACCOUNTS : GET_MANY_WITH_ACCOUNTS) : few ? GET : GET_MANY;
-    const rows = await this.#read<ElementRow>(text, [tenant, JSON.stringify(ids)], request.atLeast, 'prepared');
+    const lookup = { tenant, ids: [...new Set(request.ids)], accounts: request.accounts === true, deadline: this.#deadline };
+    const rows = Lookups.fits(lookup)
+      ? await recent(() => this.#lookups.find(lookup), request.atLeast)
+      : await this.#read<ElementRow>(
+          lookup.accounts ? GET_MANY_WITH_ACCOUNTS : GET_MANY,
+          [tenant, JSON.stringify(lookup.ids)],
+          request.atLeast,
+          'prepared',
+        );
     if (!rows.ok) return rows;
     const shows = compile(visible.value);
     const byId = new Map<string, Element>();
@@ -206,26 +224,41 @@ export class Reader {
     values: readonly string[],
     atLeast: number | undefined,
     how: 'prepared' | 'once' = 'once',
-  ): Promise<Outcome<{ readonly seq: number; readonly epoch: string; readonly count: number | undefined; readonly rows: Row[] }>> {
-    const deadline = performance.now() + AT_LEAST_MS;
-    try {
-      for (;;) {
-        const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
-        const [first] = rows;
-        // The sequencer returns a row for every tenant served here.
-        if (first === undefined) return ELSEWHERE;
-        if (atLeast === undefined || first.at_seq >= atLeast) {
-          if ((first.at_rows ?? 0) > FEW_ROWS && (first.at_bytes ?? 0) > MAX_REPLY_BYTES) return TOO_LARGE;
-          const found = rows.filter(({ id }) => id !== null);
-          if (sizeOf(found) > MAX_REPLY_BYTES) return TOO_LARGE;
-          return done({ seq: first.at_seq, epoch: first.at_epoch, count: first.at_count ?? undefined, rows: found });
-        }
-        if (performance.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    } catch (error) {
-      return readFailure(error);
+  ): Promise<Outcome<Page<Row>>> {
+    const read = await recent(async () => {
+      const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
+      const [first] = rows;
+      // The sequencer returns a row for every tenant served here.
+      return first === undefined ? undefined : { seq: first.at_seq, first, rows };
+    }, atLeast);
+    if (!read.ok) return read;
+    const { seq, first } = read.value;
+    if ((first.at_rows ?? 0) > FEW_ROWS && (first.at_bytes ?? 0) > MAX_REPLY_BYTES) return TOO_LARGE;
+    const rows = read.value.rows.filter(({ id }) => id !== null);
+    if (sizeOf(rows) > MAX_REPLY_BYTES) return TOO_LARGE;
+    return done({ seq, epoch: first.at_epoch, rows, count: first.at_count ?? undefined });
+  }
+}
+
+/**
+ * Reads until the position is recent enough.
+ * @param read undefined if the tenant is in another journal
+ */
+async function recent<F extends { readonly seq: number }>(
+  read: () => Promise<F | undefined>,
+  atLeast: number | undefined,
+): Promise<Outcome<F>> {
+  const deadline = performance.now() + AT_LEAST_MS;
+  try {
+    for (;;) {
+      const found = await read();
+      if (found === undefined) return ELSEWHERE;
+      if (atLeast === undefined || found.seq >= atLeast) return done(found);
+      if (performance.now() > deadline) return failed('unavailable', 'the position asked for was not reached in time');
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  } catch (error) {
+    return readFailure(error);
   }
 }
 
