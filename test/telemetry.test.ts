@@ -2,59 +2,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, request } from 'node:http';
 import { join, resolve } from 'node:path';
-import { json, text } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { startNats } from '@polyedge/testkit/servers/nats';
 import { startService } from '@polyedge/testkit/servers/service';
 import { sharedPostgres, sharedRedis } from '@polyedge/testkit/servers/shared';
+import { type ExportedSpan, startTraceCollector } from '@polyedge/testkit/servers/trace-collector';
 import { PATIENCE_MS, until } from '@polyedge/testkit/until';
 import { WebSocket } from 'ws';
 import { parse } from 'yaml';
 
 const root = resolve(import.meta.dirname, '..');
-
-interface ExportedSpan {
-  readonly service: string;
-  readonly name: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly startTimeUnixNano: string;
-  readonly endTimeUnixNano: string;
-}
-
-/** The used parts of OTLP over HTTP. */
-interface Export {
-  readonly resourceSpans: readonly {
-    readonly resource: { readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[] };
-    readonly scopeSpans: readonly { readonly spans: readonly Omit<ExportedSpan, 'service'>[] }[];
-  }[];
-}
-
-/** A collector that keeps everything in memory. */
-async function startCollector() {
-  const spans: ExportedSpan[] = [];
-  const server = createServer(async (sent, response) => {
-    const body = (await json(sent)) as Export; // what the exporter writes
-    for (const { resource, scopeSpans } of body.resourceSpans ?? []) {
-      const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
-      for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ ...span, service })));
-    }
-    response.setHeader('content-type', 'application/json').end('{}');
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // listening on TCP
-    spans,
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
 
 /** The tree of a trace, one span per line, each under its parent. */
 function printed(spans: readonly ExportedSpan[], parent?: ExportedSpan, depth = 0): string {
@@ -71,12 +31,12 @@ function printed(spans: readonly ExportedSpan[], parent?: ExportedSpan, depth = 
 
 /** graph-store and hiro-edge, which export to the collector, and a token of the administrator. */
 async function startTraced(stack: AsyncDisposableStack) {
-  const collector = stack.use(await startCollector());
+  const collector = stack.use(await startTraceCollector());
   const [nats, redis, database] = await Promise.all([startNats(), sharedRedis(), sharedPostgres()]);
   for (const part of [nats, redis, database]) stack.use(part);
   const env = {
     ...{ NATS_URL: nats.url, REDIS_URL: redis.url, DATABASE_URL: database.url, LOG_LEVEL: 'warn', POLYEDGE_ADMIN_PASSWORD: 'telemetry' },
-    ...{ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_BSP_SCHEDULE_DELAY: '100' },
+    ...collector.env,
   };
   const store = stack.use(await startService({ name: 'graph-store', env }));
   const hiro = stack.use(await startService({ name: 'hiro-edge', env }));
@@ -106,7 +66,11 @@ test('one write is one trace, from the frame of the client through NATS and Post
     }),
   );
   let heard = '';
-  events.on('message', (data) => (heard += String(data)));
+  let heardAt = 0;
+  events.on('message', (data) => {
+    heard += String(data);
+    heardAt = performance.timeOrigin + performance.now();
+  });
   const graph = await open('/api/graph-ws/6.1/', 'graph-2.0.0');
   const write = (name: string) =>
     graph.send(JSON.stringify({ id: name, type: 'create', headers: { 'ogit/_type': 'ogit/Note' }, body: { 'ogit/name': name } }));
@@ -127,6 +91,8 @@ test('one write is one trace, from the frame of the client through NATS and Post
     'pe.cmd.graph.mutate.v1.{tenant} request',
     'pe.cmd.graph.mutate.v1.{tenant} handle',
     'batch in PostgreSQL',
+    'lock and load',
+    'write and commit',
     'publish change',
     'deliver change',
   ];
@@ -143,6 +109,9 @@ test('one write is one trace, from the frame of the client through NATS and Post
   assert.equal(tree.split('\n').filter((line) => line !== '' && !line.startsWith(' ')).length, 1, `one root:\n${tree}`);
   assert.deepEqual(new Set(trace.map(({ service }) => service)), new Set(['hiro-edge', 'graph-store']));
   assert.match(tree, /^client frame \(hiro-edge/);
+  const delivered = Number(trace.find(({ name }) => name === 'deliver change')?.endTimeUnixNano) / 1e6;
+  // The clocks of two processes differ by less than a millisecond.
+  assert.ok(delivered < heardAt + 1, `the client heard of the change ${delivered - heardAt} ms before it was delivered`);
   for (const secret of ['telemetry', 'traced', token])
     assert.equal(JSON.stringify(trace).includes(secret), false, 'no payload and no secret in a trace');
 

@@ -3,12 +3,23 @@
  * is not loaded. The rest of the system sees only `Metrics` and `Spans`.
  */
 import type { AddressInfo } from 'node:net';
-import { context, metrics, type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import {
+  type Context,
+  context,
+  metrics,
+  type Span as OtelSpan,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
 import type { MetricReader } from '@opentelemetry/sdk-metrics';
 import { BODY_MS, guardHttp } from './http-guard.ts';
 import { Metrics, noMetrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
 import type { Span, Spans } from './spans.ts';
+import { WallClock } from './wall-clock.ts';
 
 export interface Telemetry {
   readonly metrics: Metrics;
@@ -96,38 +107,49 @@ async function metricsSdk(exporter: MetricReader): Promise<Sdk> {
 const addressOf = (address: AddressInfo | string | null): number | undefined =>
   typeof address === 'object' && address !== null ? address.port : undefined;
 
-/** Spans made with a tracer; exported for tests. */
 class TracerSpans implements Spans {
   readonly #tracer: Tracer;
+  readonly #clock = new WallClock();
 
   constructor(tracer: Tracer) {
     this.#tracer = tracer;
   }
 
   frame(edge: string, type: string): Span {
-    return begun(this.#tracer.startSpan(`${edge} ${type}`, { kind: SpanKind.SERVER, root: true }));
+    return this.#begin(`${edge} ${type}`, SpanKind.SERVER, ROOT_CONTEXT);
   }
 
   call(name: string, traceparent: string | undefined): Span {
-    return begun(this.#tracer.startSpan(name, { kind: SpanKind.SERVER }, traceparent === undefined ? ROOT_CONTEXT : parentOf(traceparent)));
+    return this.#begin(name, SpanKind.SERVER, traceparent === undefined ? ROOT_CONTEXT : parentOf(traceparent));
   }
 
   request(channel: string): Span {
-    return begun(this.#tracer.startSpan(`${channel} request`, { kind: SpanKind.CLIENT }));
+    return this.#begin(`${channel} request`, SpanKind.CLIENT, context.active());
   }
 
   handler(channel: string, traceparent: string): Span {
-    return begun(this.#tracer.startSpan(`${channel} handle`, { kind: SpanKind.SERVER }, parentOf(traceparent)));
+    return this.#begin(`${channel} handle`, SpanKind.SERVER, parentOf(traceparent));
   }
 
   step(name: string, traceparent?: string): Span {
-    const parent = traceparent === undefined ? context.active() : parentOf(traceparent);
-    return begun(this.#tracer.startSpan(name, { kind: SpanKind.INTERNAL }, parent));
+    return this.#begin(name, SpanKind.INTERNAL, traceparent === undefined ? context.active() : parentOf(traceparent));
   }
 
   current(): string | undefined {
     const span = trace.getActiveSpan();
     return span === undefined ? undefined : traceparentOf(span);
+  }
+
+  #begin(name: string, kind: SpanKind, parent: Context): Span {
+    const span = this.#tracer.startSpan(name, { kind, startTime: this.#clock.now() }, parent);
+    return {
+      traceparent: traceparentOf(span),
+      run: (work) => context.with(trace.setSpan(context.active(), span), work),
+      end: (result) => {
+        if (result !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: result });
+        span.end(this.#clock.now());
+      },
+    };
   }
 }
 
@@ -136,19 +158,8 @@ function traceparentOf(span: OtelSpan): string {
   return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 }
 
-function begun(span: OtelSpan): Span {
-  return {
-    traceparent: traceparentOf(span),
-    run: (work) => context.with(trace.setSpan(context.active(), span), work),
-    end: (result) => {
-      if (result !== 'ok') span.setStatus({ code: SpanStatusCode.ERROR, message: result });
-      span.end();
-    },
-  };
-}
-
 /** The caller's span, from the W3C Trace Context header; a root if the header is missing or malformed. */
-function parentOf(traceparent: string) {
+function parentOf(traceparent: string): Context {
   const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/.exec(traceparent);
   if (match === null) return ROOT_CONTEXT;
   const [, traceId = '', spanId = '', flags = '0'] = match;

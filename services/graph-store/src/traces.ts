@@ -31,6 +31,10 @@ export class Traces {
     return known === undefined ? undefined : this.#spans.step('batch in PostgreSQL', known);
   }
 
+  partOf(batch: Span, name: string): Span {
+    return this.#spans.step(name, batch.traceparent);
+  }
+
   publish(operationId: string): Span | undefined {
     const known = this.#byOperation.size === 0 ? undefined : this.#byOperation.get(operationId);
     return known === undefined ? undefined : this.#spans.step('publish change', known);

@@ -240,6 +240,8 @@ class FeedDriver implements LiveFeed {
         this.#threw(watch, error);
       }
     }
+    // Watches that get it later, because another interest of theirs waits, are not traced.
+    if (this.#traced.delete(change.seq)) span?.end('ok');
   }
 
   /** Does nothing for a watch that was closed meanwhile. */
@@ -268,9 +270,9 @@ class FeedDriver implements LiveFeed {
     this.#handle({ kind: 'failed', watch });
   }
 
-  /** Starts the span of a traced change, which lasts until the change is delivered. */
+  /** Starts the span of a traced change, which lasts until the change is delivered, or found to be of no watch. */
   #trace(seq: number, traceparent: string): void {
-    if (this.#traced.has(seq) || this.#traced.size >= MAX_TRACED) return;
+    if (seq <= this.#machine.position || this.#traced.has(seq) || this.#traced.size >= MAX_TRACED) return;
     const span = this.#bus.spans?.step('deliver change', traceparent);
     if (span !== undefined) this.#traced.set(seq, span);
   }

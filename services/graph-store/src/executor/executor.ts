@@ -3,7 +3,7 @@ import type { MutationOutcome } from '@polyedge/contracts/bus/graph';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Schemas } from '../core/schema.ts';
-import { type BatchRequest, batchRequest, runBatch } from '../postgres/batch.ts';
+import { type BatchRequest, batchRequest, runBatch, type StepOfBatch } from '../postgres/batch.ts';
 import { sqlState } from '../postgres/connect.ts';
 import { HomeScopes } from '../postgres/home-scopes.ts';
 import { findEarlierResults } from '../postgres/idempotency.ts';
@@ -139,7 +139,10 @@ export class Executor {
     const span = traces?.batch(items.map(({ request }) => request.operationId));
     try {
       const parts = { schemas, homes: this.#homes };
-      const { outcomes, epoch, changes } = await writers[lane].run((_, issuer) => runBatch(issuer, parts, requests, exclusive, refusals));
+      const step: StepOfBatch = (name) => (span === undefined ? undefined : traces?.partOf(span, name));
+      const { outcomes, epoch, changes } = await writers[lane].run((_, issuer) =>
+        runBatch(issuer, parts, requests, exclusive, refusals, step),
+      );
       span?.end('ok');
       return { is: 'committed', epoch, outcomes, changes };
     } catch (error) {

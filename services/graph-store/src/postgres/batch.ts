@@ -5,6 +5,7 @@
 import { hash as digest, randomBytes } from 'node:crypto';
 import type { MutationOutcome, MutationRequest } from '@polyedge/contracts/bus/graph';
 import { type Failure, failed } from '@polyedge/contracts/errors';
+import type { Span } from '@polyedge/service-kit/spans';
 import { applyRequest } from '../core/apply.ts';
 import { knownJson } from '../core/known-json.ts';
 import { MAX_SELECTED } from '../core/limits.ts';
@@ -49,6 +50,9 @@ export interface BatchParts {
   readonly homes: HomeScopes;
 }
 
+/** Starts the span of a part of a batch; undefined if the batch is not traced. */
+export type StepOfBatch = (name: string) => Span | undefined;
+
 const TOGETHER = `select pg_advisory_xact_lock_shared(${LOCK.batch})`;
 const ALONE = `select pg_advisory_xact_lock(${LOCK.batch})`;
 
@@ -58,6 +62,7 @@ const MAX_NEEDS = 8;
 /**
  * @param exclusive waits until no other batch is running and blocks others, so that nothing can conflict
  * @param refusals receives the outcome of each failed request before the COMMIT, which is all that is known if the COMMIT is not answered
+ * @param step a part that fails has no span
  */
 export async function runBatch(
   issuer: Issuer,
@@ -65,8 +70,10 @@ export async function runBatch(
   requests: readonly BatchRequest[],
   exclusive: boolean,
   refusals: Map<BatchRequest, MutationOutcome>,
+  step: StepOfBatch,
 ): Promise<BatchResult> {
   const world = new World();
+  const loading = step('lock and load');
   // All of these are sent together, in this order.
   const work: Promise<unknown>[] = [issuer.issue('begin'), issuer.issue(exclusive ? ALONE : TOGETHER)];
   const candidates = new Map<BatchRequest, Map<number, readonly string[]>>();
@@ -103,6 +110,7 @@ export async function runBatch(
   const away = findAway(issuer, [...wanted.keys()]);
   work.push(repeats, away);
   await settleAll(work);
+  loading?.end('ok');
 
   const on = Date.now();
   let known = await repeats;
@@ -167,7 +175,9 @@ export async function runBatch(
     const entry = requests[index];
     if (entry !== undefined && state.is === 'failed') refusals.set(entry, refusal(state));
   }
+  const writing = step('write and commit');
   const { base, epoch } = await writeAndCommit(issuer, written);
+  writing?.end('ok');
   const outcomes: MutationOutcome[] = [];
   for (const state of states) outcomes.push(await outcomeOf(state, base, outcomes));
   const changes = written.changes.map(({ change, first, last }) => ({
