@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { until } from '@polyedge/testkit/until';
 import fc from 'fast-check';
 import { ConnectionLost } from '../src/postgres/link.ts';
-import { type Found, type Lookup, Lookups } from '../src/postgres/lookups.ts';
+import { type Lookup, Lookups, type RowsAtSeq } from '../src/postgres/lookups.ts';
 import { CallerGone, Pool, PoolFull } from '../src/postgres/pool.ts';
 import type { ElementRow } from '../src/postgres/rows.ts';
 import { preparedPool } from './prepared-pool.ts';
@@ -38,7 +38,7 @@ const lookup = (ids: readonly string[], more: Partial<Lookup> = {}): Lookup => (
   deadline: Number.POSITIVE_INFINITY,
   ...more,
 });
-const shown = (found: Found<ElementRow> | undefined) => found?.rows.map(({ tenant, id, attributes }) => ({ tenant, id, attributes }));
+const shown = (found: RowsAtSeq<ElementRow> | undefined) => found?.rows.map(({ tenant, id, attributes }) => ({ tenant, id, attributes }));
 
 /** Lookups on the prepared connection, and how many statements they have begun. */
 function counted() {
@@ -75,7 +75,7 @@ test('lookups that wait for a connection together find the same elements as each
     fc.asyncProperty(fc.array(arbitrary, { minLength: 1, maxLength: 12 }), async (asked) => {
       const { lookups } = counted();
       const wanted = asked.map(({ tenant, ids, accounts }) => lookup(ids, { tenant, accounts }));
-      const outcome = (found: Promise<Found<ElementRow> | undefined>) => found.then(shown, (error: unknown) => String(error));
+      const outcome = (found: Promise<RowsAtSeq<ElementRow> | undefined>) => found.then(shown, (error: unknown) => String(error));
       const alone = [];
       for (const one of wanted) alone.push(await outcome(lookups.find(one)));
       const release = await occupied();

@@ -28,7 +28,7 @@ const FIND = `select s.seq as at_seq, s.epoch as at_epoch, asked.place::int as a
   ) e on true where ${isHere('asked.tenant')}`;
 
 /** What one statement has found, at one position of the journal. */
-export interface Found<Row> {
+export interface RowsAtSeq<Row> {
   readonly seq: number;
   readonly epoch: string;
   readonly rows: readonly Row[];
@@ -45,7 +45,7 @@ export interface Lookup {
 }
 
 interface WaitingLookup extends Lookup {
-  readonly found: (found: Found<ElementRow> | undefined) => void;
+  readonly found: (found: RowsAtSeq<ElementRow> | undefined) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -71,7 +71,7 @@ export class Lookups {
    * statement, or its connection breaks, each of its lookups is repeated alone, so that one does not fail because of another.
    * @throws CallerGone, PoolFull, ConnectionLost, or what PostgreSQL answers
    */
-  find(lookup: Lookup): Promise<Found<ElementRow> | undefined> {
+  find(lookup: Lookup): Promise<RowsAtSeq<ElementRow> | undefined> {
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(new PoolFull());
     return new Promise((found, failed) => {
       this.#waiting.push({ ...lookup, found, failed });

@@ -13,7 +13,7 @@ import { compileFilter } from '../core/filter-sql.ts';
 import { compileQuery, ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { SqlParameters } from '../core/sql-parameters.ts';
 import { sqlState } from './connect.ts';
-import { type Found, Lookups } from './lookups.ts';
+import { Lookups, type RowsAtSeq } from './lookups.ts';
 import { CallerGone, PoolFull, type Queries } from './pool.ts';
 import { type ElementRow, JOURNAL_COLUMNS, type JournalRow, toChange, toElement } from './rows.ts';
 import { ELSEWHERE, isHere } from './tenants-elsewhere.ts';
@@ -56,7 +56,7 @@ interface Stated {
 }
 
 /** What a statement has found, and how many elements there are in all if it counts them. */
-interface Page<Row> extends Found<Row> {
+interface CountedRows<Row> extends RowsAtSeq<Row> {
   readonly count: number | undefined;
 }
 
@@ -224,7 +224,7 @@ export class Reader {
     values: readonly string[],
     atLeast: number | undefined,
     how: 'prepared' | 'once' = 'once',
-  ): Promise<Outcome<Page<Row>>> {
+  ): Promise<Outcome<CountedRows<Row>>> {
     const read = await recent(async () => {
       const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
       const [first] = rows;
