@@ -6,6 +6,10 @@ import { connectRedis, type Redis } from './redis.ts';
 /** Different errors that are reported between two successful connections. */
 const MAX_REPORTED = 16;
 
+/** The Redis servers of journals that have one of their own. Throws `CannotStart` with the mistake in the setting. */
+export const redisJournalUrls = ({ redisJournals }: { readonly redisJournals: string | undefined }): ReadonlyMap<string, string> =>
+  journalUrls('POLYEDGE_REDIS_JOURNALS', redisJournals, ['redis', 'rediss']);
+
 export class JournalRedis {
   readonly #url: string;
   readonly #urls: ReadonlyMap<string, string>;
@@ -24,7 +28,7 @@ export class JournalRedis {
     onProblem: (sentence: string) => void = () => {},
   ) {
     this.#url = redisUrl;
-    this.#urls = journalUrls('POLYEDGE_REDIS_JOURNALS', redisJournals, ['redis', 'rediss']);
+    this.#urls = redisJournalUrls({ redisJournals });
     this.#name = name;
     this.#onProblem = onProblem;
   }

@@ -1,5 +1,5 @@
 /**
- * A service's whole `main.ts`: `await run({ name, summary, settings, start })`. Also provides its command line: `config`, `config --env`,
+ * A service's whole `main.ts`: `await run({ name, summary, settings, check, start })`. Also provides its command line: `config`, `config --env`,
  * `config --check`, `--help`.
  */
 import { randomBytes } from 'node:crypto';
@@ -35,6 +35,8 @@ export interface Service<S extends Settings & CommonSettings> {
   /** One sentence for `--help`. */
   readonly summary: string;
   readonly settings: S;
+  /** Throws `CannotStart` for settings that contradict each other, or name files that cannot be used. Called by `config --check` and before `start`. */
+  check(config: Config<S>): void | Promise<void>;
   /** Starts everything, in order. Throws `CannotStart` with a message if the operator can fix the cause. */
   start(config: Config<S>, context: ServiceContext): Promise<Running>;
 }
@@ -63,6 +65,14 @@ export async function run<S extends Settings & CommonSettings>(service: Service<
     return;
   }
   if (command === 'config') {
+    try {
+      await service.check(read.config);
+    } catch (error) {
+      if (!(error instanceof CannotStart)) throw error;
+      process.stderr.write(`${name}: ${error.message}\n`);
+      process.exitCode = 2;
+      return;
+    }
     for (const warning of read.warnings) process.stdout.write(`${name}: ${warning}\n`);
     process.stdout.write(`${name}: the settings are valid\n`);
     return;
@@ -75,6 +85,7 @@ export async function run<S extends Settings & CommonSettings>(service: Service<
   let telemetry: Telemetry | undefined;
   const lifecycle = new Lifecycle({ log, drainMs: common.drainMs, lastWords: async () => telemetry?.stop() });
   await lifecycle.run(async () => {
+    await service.check(config);
     const started = await startTelemetry({
       service: name,
       host: common.host,

@@ -93,6 +93,11 @@ test('wrong settings end it with 2 and are named; the command line answers witho
   const check = start({}, 'config', '--check');
   assert.equal(await check.ended, 0);
   assert.match(check.output(), /the settings are valid/);
+  for (const command of [['config', '--check'], []]) {
+    const contradicting = start({ TRIAL_FATE: 'contradict' }, ...command);
+    assert.notEqual(await contradicting.ended, 0);
+    assert.match(contradicting.output(), /one setting contradicts another/);
+  }
   const table = start({}, 'config');
   assert.equal(await table.ended, 0);
   assert.match(table.output(), /TRIAL_MAX_IN_FLIGHT/);

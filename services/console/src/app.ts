@@ -9,6 +9,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import type { Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { type ConsoleSettings, edgesOf } from './config.ts';
 import { docsRoutes } from './docs/routes.ts';
@@ -32,6 +33,11 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const TICK_MS = 1_000;
 /** Addresses of the page; all serve the same document. */
 const VIEWS = ['tail', 'graph', 'groups', 'connections', 'accounts', 'runnables', 'space', 'try'] as const;
+
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<ConsoleSettings>): void {
+  certificateOf(config);
+}
 
 /** Composes the whole service, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startConsole(

@@ -18,6 +18,7 @@ import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { GoodUncleSettings } from './config.ts';
 import { report } from './metrics.ts';
@@ -25,7 +26,7 @@ import { BEAT, isKeepAlive } from './protocol/codec.ts';
 import { framesOf } from './protocol/frames.ts';
 import { goodUncleProtocol } from './protocol/protocol.ts';
 import { findScope } from './scope.ts';
-import { openTopicsFile } from './topics-file.ts';
+import { openTopicsFile, readTopicsFile } from './topics-file.ts';
 
 /** A running gooduncle-edge; `port` is the one it listens on. */
 export interface GoodUncleEdge extends Running {
@@ -34,6 +35,13 @@ export interface GoodUncleEdge extends Running {
 
 const KEEP_ALIVES_PER_SECOND = 30;
 const SUBPROTOCOL = 'gooduncle.v1';
+
+/** Throws `CannotStart`. */
+export async function checkSettings(config: Config<GoodUncleSettings>): Promise<void> {
+  certificateOf(config);
+  openIdOf(config);
+  await readTopicsFile(config.topics);
+}
 
 /**
  * Starts the edge. It borrows the bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` if the port

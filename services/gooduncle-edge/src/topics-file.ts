@@ -16,13 +16,18 @@ export interface TopicsFile {
   close(): void;
 }
 
+/** The rules and their text. Throws `CannotStart` with the problems. */
+export async function readTopicsFile(path: string): Promise<{ readonly text: string; readonly topics: Topics }> {
+  const text = await contentOf(path);
+  if (text === undefined) throw new CannotStart(`the topic rules ${path} cannot be read`);
+  const parsed = read(text);
+  if (!parsed.ok) throw new CannotStart(`the topic rules ${path} are invalid: ${parsed.problems.join('; ')}`);
+  return { text, topics: parsed.value };
+}
+
 /** Throws `CannotStart` with the problems if the first load fails. */
 export async function openTopicsFile(path: string, log: Log): Promise<TopicsFile> {
-  let known = await contentOf(path);
-  if (known === undefined) throw new CannotStart(`the topic rules ${path} cannot be read`);
-  const first = read(known);
-  if (!first.ok) throw new CannotStart(`the topic rules ${path} are invalid: ${first.problems.join('; ')}`);
-  let current = first.value;
+  let { text: known, topics: current } = await readTopicsFile(path);
   const counts = { loaded: 1, refused: 0 };
   let reading = false;
   // Polls the content: a mounted file is replaced in ways that file watchers do not report on all systems.

@@ -1,6 +1,6 @@
 /** Composition of graph-store: parts start in the order written here and stop in reverse. */
 import { MAIN } from '@polyedge/contracts/journal';
-import { JournalRedis } from '@polyedge/journal/journal-redis';
+import { JournalRedis, redisJournalUrls } from '@polyedge/journal/journal-redis';
 import { connectBus } from '@polyedge/service-kit/connect-bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
 import { busOf } from '@polyedge/service-kit/journal-bus';
@@ -15,12 +15,18 @@ import { JournalPart, type PreparedJournal, prepareJournal } from './journal-par
 import { journalsOf, servedOf } from './journals.ts';
 import { Pool } from './postgres/pool.ts';
 
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<typeof settings>): void {
+  if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
+  if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
+  servedOf(journalsOf(config), config.serves);
+  redisJournalUrls(config);
+}
+
+/** Its settings were checked. */
 export async function start(config: Config<typeof settings>, context: ServiceContext): Promise<Running> {
   const { log } = context;
   const name = `graph-store-${context.instance}`;
-  if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
-  if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
-
   let keys: Keys | undefined;
   const prepared: PreparedJournal[] = [];
   for (const place of servedOf(journalsOf(config), config.serves)) {

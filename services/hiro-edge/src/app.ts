@@ -14,7 +14,7 @@ import { type Handshake, httpOptions, WsListener, type WsRoute } from '@polyedge
 import { type Clock, systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { publishGroups } from '@polyedge/journal/groups-report';
-import { JournalRedis } from '@polyedge/journal/journal-redis';
+import { JournalRedis, redisJournalUrls } from '@polyedge/journal/journal-redis';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { closePort, drainPort, openPort } from '@polyedge/service-kit/client-server';
 import { reserveHealth } from '@polyedge/service-kit/health';
@@ -22,6 +22,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { HiroSettings } from './config.ts';
 import { adminRoutes } from './http/admin.ts';
@@ -42,6 +43,14 @@ import { eventsProtocol, graphProtocol } from './protocol/protocol.ts';
 /** A running hiro-edge; `port` is the one it listens on. */
 export interface HiroEdge extends Running {
   readonly port: number;
+}
+
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<HiroSettings>): void {
+  certificateOf(config);
+  openIdOf(config);
+  redirectsOf(config.redirectUris);
+  redisJournalUrls(config);
 }
 
 /**

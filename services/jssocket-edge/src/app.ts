@@ -50,6 +50,13 @@ type JssocketDriver = Driver<string | Uint8Array, Envelope, Outgoing, WsPacket>;
 
 const FAILURES_WINDOW_MS = 60_000;
 
+/** Throws `CannotStart`. */
+export async function checkSettings(config: Config<JssocketConfig>): Promise<void> {
+  certificateOf(config);
+  readBridge(config.bridge);
+  await readSecret(config);
+}
+
 /**
  * Starts the edge. Uses the given bus and closes everything else. All time-outs of sockets are on the clock. Throws `CannotStart` for
  * problems that the operator can fix.
@@ -202,8 +209,8 @@ function limitsOf(config: Config<JssocketConfig>, own: Pick<Limits, 'maxFrameByt
   });
 }
 
-/** The hash of the secret. The publicly known default secret is for trials only. */
-async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['log']): Promise<string> {
+/** The hash of the secret. The publicly known default secret is for trials only, and without `log` there is no warning of it. */
+async function readSecret(config: Config<JssocketConfig>, log?: ServiceContext['log']): Promise<string> {
   const hash = readAuth(config.auth);
   if (hash === undefined) throw new CannotStart('the secret of cores and publishers is not the hex of a bcrypt hash');
   if (config.auth !== DEFAULT_AUTH && !(await isDefault(hash))) return hash;
@@ -212,7 +219,7 @@ async function readSecret(config: Config<JssocketConfig>, log: ServiceContext['l
       'JSSOCKET_AUTH (or SOCKET_AUTH) is the hash of the publicly known default secret; set another one ("jssocket hash" generates it).',
     );
   }
-  log.warn('INSECURE: the secret of cores and publishers is the publicly known default; anyone can notify and relabel every client');
+  log?.warn('INSECURE: the secret of cores and publishers is the publicly known default; anyone can notify and relabel every client');
   return hash;
 }
 

@@ -24,6 +24,7 @@ import type { Running } from '@polyedge/service-kit/lifecycle';
 import { openIdOf } from '@polyedge/service-kit/open-id';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import type { SagaServiceSettings } from './config.ts';
 import { botRoutes, messageRoutes, testDataRoutes } from './http/bots.ts';
@@ -52,6 +53,12 @@ export interface SagaEdge extends Running {
 
 /** A join of a user or bot watches in four views and listens to signals. */
 const SUBSCRIPTIONS_PER_JOIN = 5;
+
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<SagaServiceSettings>): void {
+  certificateOf(config);
+  openIdOf(config);
+}
 
 /** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startSagaEdge(

@@ -4,7 +4,7 @@ import { MAIN } from '@polyedge/contracts/journal';
 import { systemClock, Wheel } from '@polyedge/edge-kit/wheel';
 import { JournalGroups } from '@polyedge/journal/groups-over-bus';
 import { publishGroups } from '@polyedge/journal/groups-report';
-import { JournalRedis } from '@polyedge/journal/journal-redis';
+import { JournalRedis, redisJournalUrls } from '@polyedge/journal/journal-redis';
 import { Leases } from '@polyedge/journal/lease';
 import type { Bus } from '@polyedge/service-kit/bus';
 import { startHealthServer } from '@polyedge/service-kit/health';
@@ -12,6 +12,7 @@ import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
 import { Api } from './api/api.ts';
+import { fetchCalls } from './api/fetch.ts';
 import { answerCallers, handOver } from './callers.ts';
 import type { RunnerSettings } from './config.ts';
 import { EndedCalls } from './ended-calls.ts';
@@ -31,6 +32,12 @@ const ALIVE_MS = 1000;
 /** A hand-over of a partition waits for the runs that it fired. */
 const HAND_OVER_MS = 35_000;
 const CHAIN_MS = 10_000;
+
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<RunnerSettings>): void {
+  fetchCalls(config);
+  redisJournalUrls(config);
+}
 
 export async function startRunner(config: Config<RunnerSettings>, context: ServiceContext, bus: Bus): Promise<Running> {
   const { log, metrics, instance } = context;

@@ -22,6 +22,7 @@ import { reserveHealth } from '@polyedge/service-kit/health';
 import { CannotStart, type Running } from '@polyedge/service-kit/lifecycle';
 import type { ServiceContext } from '@polyedge/service-kit/service';
 import type { Config } from '@polyedge/service-kit/settings';
+import { certificateOf } from '@polyedge/service-kit/tls';
 import { Verifier } from '@polyedge/service-kit/tokens';
 import { PRICING_TYPE, SERVICE_TYPE } from './catalogue/service.ts';
 import type { originalSettings, SpaceSettings } from './config.ts';
@@ -70,13 +71,18 @@ const NAMESPACE = '/pricings';
 const OWN_ORIGIN = 'http://localhost:5403';
 const SCOPE_RETRY_MS = 500;
 
+/** Throws `CannotStart`. */
+export function checkSettings(config: Config<SpaceSettings>): void {
+  certificateOf(config);
+  refuseOriginalNames(config);
+}
+
 /** Composes the whole edge, top to bottom. Uses the given bus and closes everything else. Throws `CannotStart` if the port is taken. */
 export async function startSpaceEdge(
   config: Config<SpaceSettings>,
   context: Pick<ServiceContext, 'log' | 'metrics' | 'ready' | 'instance'>,
   bus: Bus,
 ): Promise<SpaceEdge> {
-  refuseOriginalNames(config);
   const { log, metrics } = context;
   const { tenant, requestTimeoutMs } = config;
   const feed = openFeeds({ bus, onThrown: (err) => log.error('a watcher of changes failed', { err }) });

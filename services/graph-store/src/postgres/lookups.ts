@@ -61,7 +61,7 @@ export class Lookups {
     this.#pool = pool;
   }
 
-  /** Maximum elements that a lookup may find; more are read by a statement of their own. */
+  /** Whether a lookup can share a statement; one that may find more needs a statement of its own. */
   static fits({ ids, accounts }: Pick<Lookup, 'ids' | 'accounts'>): boolean {
     return elementsOf({ ids, accounts }) <= MAX_ELEMENTS;
   }
