@@ -42,6 +42,8 @@ const notHere: Readonly<Record<string, string>> = {
     'needs a container runtime; npm run containers moves one',
   'docker compose --profile two-journals run --rm prepare-second node service/src/tenants.ts list':
     'needs a container runtime; npm run containers does it',
+  'docker compose run --rm -v /var/backups:/backups prepare node service/src/backup-cli.ts backup /backups/monday':
+    'needs a container runtime; npm run containers does it',
   'docker buildx build -f infra/docker/Dockerfile --build-arg SERVICE=hiro-edge \\': 'needs a container runtime with buildx',
   'npm run polyedge -- tenants place acme --to second': 'needs a second journal; test/journals.test.ts has one',
   'npm run polyedge -- tenants move acme --to second': 'needs a second journal; test/moves.test.ts has one',

@@ -6,7 +6,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Engine } from '@polyedge/testkit/servers/container-engine';
@@ -179,6 +180,17 @@ function tryAll(engine: Engine): void {
       await project.healthy([...SERVERS, ...OURS]);
       await everybodyHears();
       say('everything was killed');
+    });
+
+    test('a backup is written to a folder of the host while everything runs', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'polyedge-backups-'));
+      chmodSync(folder, 0o777);
+      const command = ['prepare', 'node', 'service/src/backup-cli.ts', 'backup', '/backups/monday'];
+      await project.compose('run', '--rm', '-T', '-v', `${folder}:/backups`, ...command);
+      const manifest: { readonly seq: number } = JSON.parse(readFileSync(join(folder, 'monday', 'manifest.json'), 'utf8'));
+      assert.ok(manifest.seq > 0);
+      rmSync(folder, { recursive: true });
+      say('a backup was written');
     });
 
     if (short) return;

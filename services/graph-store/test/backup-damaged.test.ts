@@ -1,11 +1,14 @@
 /** Backups that cannot be restored, and folders that cannot be written: nothing happens, and the message says why. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { sharedPostgres } from '@polyedge/testkit/servers/shared';
+import { until } from '@polyedge/testkit/until';
 import { backUp, CannotCopy, type Manifest, restore } from '../src/postgres/backup.ts';
 import { migrate } from '../src/postgres/migrate.ts';
 import { Transactions } from '../src/postgres/transactions.ts';
@@ -114,4 +117,27 @@ test('a folder that holds something is refused before anything is copied, and a 
     readdirSync(folder).filter((name) => name.startsWith('good.') || name.startsWith('failed')),
     [],
   );
+});
+
+test('a backup that is interrupted leaves nothing behind', async () => {
+  const { url } = parts.use(await sharedPostgres());
+  const from = new Transactions({ url, name: 'interrupted' });
+  parts.defer(() => from.end());
+  await from.transact((transaction) => migrate(transaction, 16));
+  const into = join(folder, 'interrupted');
+  mkdirSync(into);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // It waits for a table in the middle of its work.
+    await from.transact(async (transaction) => {
+      await transaction`lock table journal in access exclusive mode`;
+      const program = join(import.meta.dirname, '../src/backup-cli.ts');
+      const env = { PATH: process.env.PATH, DATABASE_ADMIN_URL: url, DATABASE_URL: url, POLYEDGE_MODE: 'local' };
+      const child = spawn(process.execPath, [program, 'backup', join(into, 'monday')], { env, stdio: 'ignore' });
+      const ended = once(child, 'exit');
+      await until('it writes', () => readdirSync(into).length === 1);
+      child.kill(signal);
+      assert.notEqual((await ended)[0], 0);
+    });
+    assert.deepEqual(readdirSync(into), []);
+  }
 });

@@ -2,6 +2,7 @@
  * Backup and restore with COPY: every table as of one moment, each in a compressed file, with a manifest that states the moment. A restored
  * journal has another history, so it gets a new epoch, and no reader mistakes it for the old one.
  */
+import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { check, type Static, T } from '@polyedge/contracts/schema';
@@ -12,6 +13,7 @@ import { migrate, newEpoch } from './migrate.ts';
 import type { Transactions } from './transactions.ts';
 
 const MANIFEST = 'manifest.json';
+const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const FORMAT = 1;
 /** Valid names of database objects, so that a manifest cannot inject SQL. */
 const NAME = /^[a-z_][a-z0-9_]*$/;
@@ -36,7 +38,8 @@ export type Manifest = Static<typeof ManifestSchema>;
 const manifestSchema = check(ManifestSchema);
 
 /**
- * Carries out what writes a backup into a folder that is to be new. The folder gets its name when it is complete; what is incomplete is removed.
+ * Carries out what writes a backup into a folder that is to be new. The folder gets its name when it is complete; what is incomplete is removed,
+ * also when the process is told to end.
  * @param write is given the folder to write to
  */
 export async function intoNewFolder<T>(folder: string, write: (partial: string) => Promise<T>): Promise<T> {
@@ -45,6 +48,11 @@ export async function intoNewFolder<T>(folder: string, write: (partial: string) 
   const partial = `${folder}.partial-${process.pid}`;
   // It contains password hashes and the sealed signing key.
   await mkdir(partial, { recursive: false, mode: 0o700 });
+  const interrupted = (_signal: NodeJS.Signals, number: number): never => {
+    rmSync(partial, { recursive: true, force: true });
+    process.exit(128 + number);
+  };
+  for (const signal of INTERRUPTIONS) process.once(signal, interrupted);
   try {
     const written = await write(partial);
     await rename(partial, folder);
@@ -52,6 +60,8 @@ export async function intoNewFolder<T>(folder: string, write: (partial: string) 
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     throw error;
+  } finally {
+    for (const signal of INTERRUPTIONS) process.removeListener(signal, interrupted);
   }
 }
 
