@@ -21,7 +21,9 @@ import { startPostgres } from '@polyedge/testkit/servers/postgres';
 import { startRedis } from '@polyedge/testkit/servers/redis';
 import type { RunningServer } from '@polyedge/testkit/servers/server-process';
 import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
+import { SERVERS_FOLDER_VARIABLE } from '@polyedge/testkit/servers/temporary-folder';
 import { ClosingCounts } from './closing-counts.ts';
+import { memoryFolder } from './memory-folder.ts';
 import { groupsToRun, groupTimes, runsAlone, sharedProcess, takesLong } from './test-groups.ts';
 import { processesOf } from './test-processes.ts';
 
@@ -62,6 +64,9 @@ const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
 
 installPrograms();
+const inMemory = memoryFolder();
+if (inMemory !== undefined) process.env[SERVERS_FOLDER_VARIABLE] ??= inMemory;
+say(`the data of servers is in ${process.env[SERVERS_FOLDER_VARIABLE] ?? tmpdir()}`);
 await using servers = new AsyncDisposableStack();
 await startShared('redis', /\bsharedRedis\b/, startRedis);
 await startShared('postgres', /\bsharedPostgres\b/, () => startPostgres({ settings: { max_connections: '400' } }));

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findProgram, natsProgram } from './find-program.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Options of `startNats`. */
 export type NatsOptions = ServerOptions & {
@@ -21,7 +21,7 @@ const answerMs = 2_000;
  */
 export async function startNats(options: NatsOptions = {}): Promise<RunningServer> {
   const program = findProgram(natsProgram, options.report);
-  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-nats-')) : resolve(options.dir);
+  const dir = options.dir === undefined ? temporaryFolder('nats') : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const serverName = `polyedge-${randomBytes(8).toString('hex')}`;
   const file = join(dir, 'nats.conf');

@@ -8,6 +8,7 @@ import postgres from 'postgres';
 import { clusterFolder, type PostgresPrograms, postgresPrograms } from './postgres-programs.ts';
 import { commandLine, isAlive } from './processes.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Options of `startPostgres`. */
 export type PostgresOptions = ServerOptions & {
@@ -27,7 +28,7 @@ const initializedMarker = 'polyedge-initialized';
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<RunningServer> {
   const programs = postgresPrograms(options.report);
-  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-postgres-')) : resolve(options.dir);
+  const dir = options.dir === undefined ? temporaryFolder('postgres') : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   // The server's account may traverse the folder, but can read only its own cluster.
   if (programs.user !== undefined) chmodSync(dir, 0o711);

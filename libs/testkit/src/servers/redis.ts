@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { findProgram, redisProgram } from './find-program.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Options of `startRedis`. */
 export type RedisOptions = ServerOptions & {
@@ -23,7 +23,7 @@ const answerMs = 2_000;
  */
 export async function startRedis(options: RedisOptions = {}): Promise<RunningServer> {
   const program = findProgram(redisProgram, options.report);
-  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'polyedge-redis-')) : resolve(options.dir);
+  const dir = options.dir === undefined ? temporaryFolder('redis') : resolve(options.dir);
   await mkdir(dir, { recursive: true });
   const container = `polyedge-${randomBytes(8).toString('hex')}`;
   const asking = options.acl === undefined ? undefined : writeAcl(dir, options.acl);

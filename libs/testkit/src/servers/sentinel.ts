@@ -1,9 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, redisProgram } from './find-program.ts';
 import { portIsFree } from './free-port.ts';
 import { type RunningServer, startServer } from './server-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** Starts a Redis Sentinel that monitors the primary on this port of the loopback address under the name `name`. */
 export async function startSentinel(watched: {
@@ -14,7 +14,7 @@ export async function startSentinel(watched: {
   const program = findProgram(redisProgram);
   if (program.kind !== 'file') throw new Error('A Sentinel must reach its servers; it cannot run in a container.');
   const { name, primary, quorum } = watched;
-  const dir = mkdtempSync(join(tmpdir(), 'polyedge-sentinel-'));
+  const dir = temporaryFolder('sentinel');
   const file = join(dir, 'sentinel.conf');
   return startServer(undefined, (port) => {
     const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `sentinel monitor ${name} 127.0.0.1 ${primary} ${quorum}`];

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { get } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { METRICS_ABOVE } from './free-port.ts';
 import { type RunningServer, type ServerOptions, startServer } from './server-process.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 /** A service of this workspace in a process of its own. `url` is its client port (`http://…`). */
 export type RunningService = RunningServer & {
@@ -50,7 +50,7 @@ export function serviceExists(name: string): boolean {
 /** Starts a service on the loopback address in mode `local`, its log in a file, and waits until it can serve. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { name } = options;
-  const dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), `polyedge-${name}-`)) : resolve(options.dir);
+  const dir = options.dir === undefined ? temporaryFolder(name) : resolve(options.dir);
   mkdirSync(dir, { recursive: true });
   let metricsPort = options.metricsPort ?? (options.port ?? 0) + METRICS_ABOVE;
   const server = await startServer(options.port, (port) => {
