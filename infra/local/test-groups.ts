@@ -17,23 +17,44 @@ type TestGroup = {
 const ALONE: readonly string[] = [
   'services/graph-store/test/login-flood.test.ts',
   'services/jssocket-edge/test/limits.test.ts',
-  'test/{cluster,groups,groups-moved,groups-moves,hostile-clients,kill,last-calls,moves,redis-cluster,replicas,rolling}.test.ts',
+  'test/{cluster,hostile-clients,last-calls,replicas,rolling}.test.ts',
   'test/containers/*.test.ts',
 ];
 
-/** Files that take minutes: each begins before the others of its group, so that none of them is the last to run, beside idle cores. */
-const LONG: readonly string[] = ['test/{console,journals,readme}.test.ts', 'test/simulation/system.test.ts'];
+/**
+ * Files that run before those, two at a time: what they compare with real time has room for how late they are themselves, and mostly they wait
+ * for the ends of leases.
+ */
+const IN_PAIRS: readonly string[] = ['test/{groups,groups-moves}.test.ts'];
 
-export const takesLong = (file: string): boolean => LONG.some((pattern) => matchesGlob(file, pattern));
+/** Files that take half a minute and more: each begins before the others of its group, so that none of them is the last to run, beside idle cores. */
+const LONG: readonly string[] = [
+  'services/gooduncle-edge/test/{model,requests}.test.ts',
+  'services/graph-store/test/accounts.test.ts',
+  'services/saga-edge/test/{many,authentication}.test.ts',
+  'services/space-edge/test/{large-sets,last-one}.test.ts',
+  'packages/gooduncle-client/test/edge.test.ts',
+  'test/{clock,console,journals,publisher,readme,redis-cluster,restore,runnables,scripts-takeover,start}.test.ts',
+  'test/simulation/system.test.ts',
+];
 
-export const runsAlone = (file: string): boolean => ALONE.some((pattern) => matchesGlob(file, pattern));
+const isOneOf = (file: string, patterns: readonly string[]): boolean => patterns.some((pattern) => matchesGlob(file, pattern));
+
+export const takesLong = (file: string): boolean => isOneOf(file, LONG);
+
+/** How many files may run at the same time as this one. */
+export function neighbours(file: string): 'none' | 'one' | 'some' {
+  if (isOneOf(file, ALONE)) return 'none';
+  return isOneOf(file, IN_PAIRS) ? 'one' : 'some';
+}
 
 /** Files whose tests use the system of one scene, by a name for their process: the system is started once for all of them. */
 const TOGETHER: Readonly<Record<string, string>> = {
   'gooduncle-scene': 'services/gooduncle-edge/test/{data,live,since}.test.ts',
   'hiro-scene': 'services/hiro-edge/test/{events,graph,series-and-history}.test.ts',
   'jssocket-events': 'services/jssocket-edge/test/{events,frames,notifications}.test.ts',
-  'saga-scene': 'services/saga-edge/test/{lists,operators,properties,rooms,runnable-rooms}.test.ts',
+  'saga-large': 'services/saga-edge/test/{many,storages}.test.ts',
+  'saga-scene': 'services/saga-edge/test/{fields,lists,operators,properties,roles,rooms,runnable-rooms}.test.ts',
   'space-rest': 'services/space-edge/test/{clients,contracts,contracts-of-services,contracts-together,rest,services,users}.test.ts',
   'store-scene': 'services/graph-store/test/{last-administrator,mutations,reads}.test.ts',
   scripts: 'test/{scripts,scripts-api,scripts-bounds}.test.ts',
@@ -45,7 +66,7 @@ const TOGETHER: Readonly<Record<string, string>> = {
  */
 export function sharedProcess(file: string): string | undefined {
   const unit = testGroups.find(({ short }) => short === 'unit');
-  if (unit?.patterns.some((pattern) => matchesGlob(file, pattern))) return `unit-${file.split('/')[0]}`;
+  if (unit !== undefined && isOneOf(file, unit.patterns)) return `unit-${file.split('/')[0]}`;
   return Object.keys(TOGETHER).find((name) => matchesGlob(file, TOGETHER[name] ?? ''));
 }
 
@@ -95,7 +116,7 @@ export function groupTimes(): { add(file: string | undefined, ms: number): void;
     add(file, ms) {
       if (file === undefined) return;
       const path = relative(root, file);
-      const group = testGroups.find(({ patterns }) => patterns.some((pattern) => matchesGlob(path, pattern)));
+      const group = testGroups.find(({ patterns }) => isOneOf(path, patterns));
       if (group === undefined) return;
       const total = totals.get(group.name) ?? { ms: 0, tests: 0 };
       totals.set(group.name, { ms: total.ms + ms, tests: total.tests + 1 });

@@ -24,7 +24,7 @@ import { sharedServerVariables } from '@polyedge/testkit/servers/shared';
 import { SERVERS_FOLDER_VARIABLE } from '@polyedge/testkit/servers/temporary-folder';
 import { ClosingCounts } from './closing-counts.ts';
 import { memoryFolder } from './memory-folder.ts';
-import { groupsToRun, groupTimes, runsAlone, sharedProcess, takesLong } from './test-groups.ts';
+import { groupsToRun, groupTimes, neighbours, sharedProcess, takesLong } from './test-groups.ts';
 import { processesOf } from './test-processes.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -79,11 +79,16 @@ const closing = new ClosingCounts();
 const reporter = new spec();
 reporter.pipe(process.stdout, { end: false });
 // Three at a time even on two cores: most of them wait for a server.
-await runFiles(
-  files.filter((file) => !runsAlone(file)),
-  Math.max(3, availableParallelism() - 1),
-);
-await runFiles(files.filter(runsAlone), 1);
+const some = Math.max(3, availableParallelism() - 1);
+for (const [which, atOnce] of [
+  ['some', some],
+  ['one', 2],
+  ['none', 1],
+] as const)
+  await runFiles(
+    files.filter((file) => neighbours(file) === which),
+    atOnce,
+  );
 // The runner's own closing counts stay last.
 for (const message of [...times.lines(), ...closing.lines()])
   reporter.write({ type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } });
