@@ -1,6 +1,7 @@
 /** The pages with the keyboard alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '@polyedge/testkit/until';
 import type { Page } from 'playwright-core';
 import { loaded } from './layout.ts';
 import type { Stage } from './stage.ts';
@@ -70,6 +71,10 @@ export function keyboardPages(paths: readonly string[], stage: () => Stage): voi
     await row.waitFor();
     await tabTo(page, 'User name contains');
     await keyboard.type('by-keyboard');
+    await keyboard.press('Enter');
+    // Else the first account would be another one.
+    const disables = page.getByRole('button', { name: 'Disable', exact: true });
+    await until('it is the only account of the list', async () => (await row.count()) === 1 && (await disables.count()) === 1);
     await tabTo(page, 'Disable');
     await keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
