@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -13,6 +14,22 @@ import { silentLog } from '../src/log.ts';
 const config = { tlsCertFile: undefined, tlsKeyFile: undefined, trustProxy: false };
 const http = { requestTimeout: 60_000, headersTimeout: 60_000, keepAliveTimeout: 60_000, connectionsCheckingInterval: 50 };
 const here = { host: '127.0.0.1', port: 0 };
+
+test('no compiler of schemas is loaded, which would take a tenth of the start, and a route with a schema is refused', async () => {
+  const app = clientServer({ config, http, spans: undefined });
+  app.get('/', async () => ({}));
+  await app.ready();
+  const loaded = Object.keys(createRequire(import.meta.url).cache);
+  assert.ok(loaded.some((path) => path.includes('/fastify/')));
+  assert.deepEqual(
+    loaded.filter((path) => /ajv|fast-json-stringify-compiler/.test(path)),
+    [],
+  );
+  await app.close();
+  const other = clientServer({ config, http, spans: undefined });
+  other.get('/', { schema: { querystring: { type: 'object' } } }, async () => ({}));
+  await assert.rejects(async () => await other.ready(), /a route has no schema here/);
+});
 
 test('a body that never ends is cut off after the time for a request', { timeout: 10_000 }, async () => {
   const app = clientServer({ config, http: { ...http, requestTimeout: 300, headersTimeout: 300 }, spans: undefined });
