@@ -24,7 +24,7 @@ export type Fault =
 /** How long a leg may take before it counts as stuck. */
 const LEG_MS = 600_000;
 /** After each moment there is a random pause of at most this length, so that kills hit different steps. */
-const WITHIN_MS = 900;
+export const WITHIN_MS = 900;
 /** A killed server is restarted after this time at most. */
 const AWAY_MS = 700;
 /** About the time that a mover needs to start. */
@@ -59,6 +59,8 @@ interface LegOptions {
   readonly source: string;
   readonly target: string;
   readonly strikes: readonly Strike[];
+  /** The longest pause between a moment and its strike, `WITHIN_MS` or less. */
+  readonly withinMs: number;
 }
 
 export async function runLeg(options: LegOptions): Promise<Leg> {
@@ -66,7 +68,7 @@ export async function runLeg(options: LegOptions): Promise<Leg> {
   const began = performance.now();
   using probe = new Probe(bus, tenant);
   let mover: ChildProcess | undefined;
-  const strikes = new Strikes(options.strikes, random, (fault) =>
+  const strikes = new Strikes(options.strikes, options.withinMs, random, (fault) =>
     fault === 'the mover' ? Promise.resolve(mover?.kill('SIGKILL') === true) : killServer(options, fault),
   );
   let output = '';
@@ -138,14 +140,16 @@ class Way {
 /** Kills each process once, at its moment, one after the other. */
 class Strikes {
   readonly #planned: Set<Strike>;
+  readonly #withinMs: number;
   readonly #random: Random;
   readonly #kill: (fault: Fault) => Promise<boolean>;
   readonly #struck: string[] = [];
   #awayMs = 0;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(planned: readonly Strike[], random: Random, kill: (fault: Fault) => Promise<boolean>) {
+  constructor(planned: readonly Strike[], withinMs: number, random: Random, kill: (fault: Fault) => Promise<boolean>) {
     this.#planned = new Set(planned);
+    this.#withinMs = withinMs;
     this.#random = random;
     this.#kill = kill;
   }
@@ -155,7 +159,7 @@ class Strikes {
       const isDue = typeof at === 'number' && typeof strike.at === 'number' ? strike.at <= at : strike.at === at;
       if (!isDue) continue;
       this.#planned.delete(strike);
-      const waits = pause(this.#random.integer(0, WITHIN_MS));
+      const waits = pause(this.#random.integer(0, this.#withinMs));
       this.#last = this.#last.then(() => waits).then(() => this.#strike(strike));
       // Reported to whoever waits for the end.
       this.#last.catch(() => {});
