@@ -141,3 +141,17 @@ test('places: near by metres over the sphere, box, and polygon with holes', () =
   assert.ok(inside(7) && !inside(3) && !inside(11));
   assert.ok(!on({ test: 'near', point: [0, 0], maxMeters: 1e9 }, [0, 0]));
 });
+
+test('a long text is folded once, however many filters look at it', () => {
+  const text = 'aB'.repeat(100_000);
+  const filters = Array.from({ length: 2000 }, (_, at) =>
+    compile({ test: 'text-like', path: ['attributes', 'a'], pattern: `*x${at}*`, fold: true }),
+  );
+  const before = process.threadCpuUsage();
+  assert.equal(
+    filters.some((matches) => matches(note({ a: text }))),
+    false,
+  );
+  assert.ok(process.threadCpuUsage(before).user < 2_000_000, 'at most two seconds of CPU');
+  assert.ok(compile({ test: 'text-like', path: ['attributes', 'a'], pattern: '*Bab*', fold: true })(note({ a: text })));
+});

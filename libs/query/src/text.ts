@@ -118,8 +118,26 @@ export const FOLDED_TO = 'àáâãäåæçèéêëìíîïðñòóôõöøùúû
  * Node.js differ.
  */
 export function fold(text: string): string {
-  return text.replace(UPPER, (run) => run.toLowerCase());
+  if (text.length < LONG) return folded(text);
+  const known = recentlyFolded.get(text);
+  if (known !== undefined) return known;
+  const result = folded(text);
+  recentCharacters += text.length;
+  if (recentCharacters > MAX_RECENT_CHARACTERS) {
+    recentlyFolded.clear();
+    recentCharacters = text.length;
+  }
+  recentlyFolded.set(text, result);
+  return result;
 }
+
+const folded = (text: string): string => text.replace(UPPER, (run) => run.toLowerCase());
+
+/** Thousands of filters may fold the same text of one document, so those of the last documents are kept: more than an element can have. */
+const LONG = 256;
+const MAX_RECENT_CHARACTERS = 4 * 1024 * 1024;
+const recentlyFolded = new Map<string, string>();
+let recentCharacters = 0;
 
 /**
  * The characters between words: everything in ASCII and Latin-1 that is neither letter nor digit, general punctuation and CJK
