@@ -242,6 +242,64 @@ test('a thousand filters are accepted, one more is refused', () => {
   assert.deepEqual(codes(conversation.send(register(QUESTIONS))), [400]);
 });
 
+test('the conditions of all filters of a socket together are bounded, and those of a filter that ends are given back', () => {
+  const { send } = talk();
+  const register = (id: string, conditions: number, item: string) =>
+    send({
+      type: 'register',
+      args: { 'filter-id': id, 'filter-type': 'jfilter', 'filter-content': `(|${`(${item})`.repeat(conditions)})` },
+    });
+  for (let i = 0; i < 20; i += 1)
+    assert.equal(register(`f${i}`, 250, `element./a${i}=1`).filter((effect) => effect.do === 'send').length, 0);
+  const refusal = {
+    do: 'send',
+    frame: {
+      error: {
+        code: 400,
+        message: 'the filters of a socket have at most 5000 conditions together; one with a wildcard or "~=" counts as four',
+      },
+    },
+  };
+  assert.deepEqual(register('one more', 1, 'element./b=1'), [refusal]);
+  // The same filter again, and one in place of another.
+  assert.deepEqual(register('f0', 250, 'element./a0=1'), []);
+  assert.deepEqual(register('f0', 63, 'element./a0=*1*'), [refusal]);
+  assert.notDeepEqual(register('f0', 62, 'element./a0~=1'), [refusal]);
+  send({ type: 'unregister', args: { 'filter-id': 'f1' } });
+  assert.notDeepEqual(register('one more', 252, 'element./b=1'), [refusal]);
+  assert.deepEqual(register('another', 1, 'element./b=1'), [refusal]);
+  send({ type: 'clear', args: {} });
+  assert.notDeepEqual(register('another', 1, 'element./b=1'), [refusal]);
+});
+
+test('in a group, many changes of the filters change the view a few times; reduced rights do at once', () => {
+  const { send, input } = talk({ groupId: 'g' });
+  const register = (id: number): readonly Out[] =>
+    send({ type: 'register', args: { 'filter-id': id, 'filter-type': 'jfilter', 'filter-content': `(element./n=${id})` } });
+  const joins = (effects: readonly Out[]): number => effects.filter((effect) => effect.do === 'join').length;
+  const timer = { kind: 'timer', name: 'group' } as const;
+  register(0);
+  assert.equal(joins(input(timer)), 1);
+  assert.equal(joins(register(1)), 1, 'a change after a while');
+  let joined = 0;
+  for (let id = 2; id < 900; id += 1) joined += joins(register(id));
+  assert.equal(joined, 0);
+  const last = input(timer).filter((effect) => effect.do === 'join');
+  assert.equal(last.length, 1);
+  assert.match(JSON.stringify(last[0]), /"899"/);
+  register(900);
+  const same = { kind: 'authenticated', id: 'token:1', outcome: { ok: true, value: someone } } as const;
+  assert.equal(joins(input(same)), 0, 'the same rights');
+  assert.equal(joins(input({ ...same, outcome: { ok: true, value: samplePrincipal({ scopes: [] }) } })), 1);
+  assert.equal(joins(input(timer)), 0, 'nothing changed since');
+  assert.equal(joins(register(901)), 1);
+  register(902);
+  assert.deepEqual(send({ type: 'clear', args: {} }), [
+    { do: 'unsubscribe', id: 'group' },
+    { do: 'clear-timer', name: 'group' },
+  ]);
+});
+
 test('hiro:C7 a fresh token is taken in silence; with other rights the subscriptions change at once', () => {
   const { send, input, told } = talk();
   send(register(QUESTIONS));

@@ -10,7 +10,7 @@ import type { Effect, Input, Opening, Session, View } from '@polyedge/session/se
 import type { Event } from '../element/event.ts';
 import { mayUseScope, visibleEventsFor } from '../element/visibility.ts';
 import { CLOSE, closeReason, TOKEN_EXPIRED, TOKEN_REVOKED, toError } from '../failures.ts';
-import { compileJfilter } from '../jfilter/jfilter.ts';
+import { compileJfilter, costOf } from '../jfilter/jfilter.ts';
 import { expiryTimer, openOrRefuse } from '../opening.ts';
 import type { EventsFrame } from './codec.ts';
 
@@ -22,6 +22,8 @@ export interface EventsSettings {
 /** Maximum filters of one socket, and scopes it may subscribe to. */
 const MAX_FILTERS = 1000;
 const MAX_SCOPES = 1000;
+/** Maximum cost of all filters of one socket together (`costOf`): every change of the tenant may be compared with all of them. */
+const MAX_FILTER_COST = 5000;
 /** Shared by most sockets, which never subscribe to scopes: memory per connection matters. */
 const NONE: ReadonlySet<string> = new Set();
 /** A replaced subscription ends when its last frames have reached the client, at the latest after this time. */
@@ -61,14 +63,25 @@ interface Replaced {
 
 interface Registered {
   readonly filter: Filter;
-  /** The subscription that serves it, and the key of its view: equal keys show the same. */
+  /** Equal keys match the same. */
+  readonly key: string;
+  readonly cost: number;
+  /** The subscription that serves it, and the rights (`#rights`) with which it began. */
   subscription: string;
-  shows: string;
+  rights: string;
 }
 
-/** The id of the membership, and of the timer that waits for further filters before joining. */
+/** What a principal may see of all events; equal keys let the same be seen. */
+interface Rights {
+  readonly visible: Filter;
+  readonly key: string;
+}
+
+/** The id of the membership, and of the timer that waits for further filters before joining, and between changes of the view. */
 const GROUP = 'group';
 const JOIN_SETTLE_MS = 25;
+/** A member's view consists of all its filters, so a change of one costs as much as all: the next change waits longer for larger views. */
+const SETTLE_MS_PER_COST = 0.1;
 
 /**
  * One session on events-ws. Requests are never acknowledged, because the JavaScript client takes every frame for an event. Without a group,
@@ -79,11 +92,16 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
   readonly #settings: EventsSettings;
   readonly #wishes: Wishes;
   readonly #group: GroupWish | undefined;
-  #membership: 'none' | 'settling' | 'member' = 'none';
+  /** `changed`: a member whose view changed a moment ago; `stale`: and its filters have changed since. */
+  #membership: 'none' | 'settling' | 'member' | 'changed' | 'stale' = 'none';
   #principal: Principal;
   #scopes: Set<string> | undefined;
   /** By canonical filter-id: ids may be any JSON value. */
   readonly #filters = new Map<string, Registered>();
+  /** The cost of all of them. */
+  #cost = 0;
+  /** The key of the rights in the group's view. */
+  #shown = '';
   /** Replaced subscriptions that still have frames in flight, each with its filter, by the confirmation that ends them. */
   #retiring: Map<string, readonly Replaced[]> | undefined;
   #count = 0;
@@ -107,7 +125,7 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
         return this.#authenticated(input.outcome, at);
       case 'timer':
         if (input.name === 'expiry') return this.#checkExpiry(at);
-        return input.name === GROUP ? this.#becomeMember() : this.#endRetired(() => true);
+        return input.name === GROUP ? this.#settled() : this.#endRetired(() => true);
       case 'confirmed':
         return this.#endRetired((_, id) => id === input.id);
       case 'revoked':
@@ -140,7 +158,8 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
       case 'clear':
         if (this.#group === undefined) return [...this.#filters.keys()].flatMap((name) => this.#unregister(name));
         this.#filters.clear();
-        return this.#showInGroup();
+        this.#cost = 0;
+        return this.#showInGroup('soon');
       case 'nothing':
         return [];
       case 'binary':
@@ -174,11 +193,18 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     if (known === undefined && this.#filters.size >= MAX_FILTERS) {
       return [errorFrame({ code: 'invalid', detail: `at most ${MAX_FILTERS} filters` })];
     }
-    const registered: Registered = { filter: compiled.value, subscription: '', shows: known?.shows ?? '' };
-    if (known !== undefined && this.#showsOf(registered) === known.shows) return [];
+    const filter = compiled.value;
+    const registered: Registered = { filter, key: key(filter), cost: costOf(filter), subscription: '', rights: '' };
+    if (registered.key === known?.key) return [];
+    const cost = this.#cost - (known?.cost ?? 0) + registered.cost;
+    if (cost > MAX_FILTER_COST) {
+      const detail = `the filters of a socket have at most ${MAX_FILTER_COST} conditions together; one with a wildcard or "~=" counts as four`;
+      return [errorFrame({ code: 'invalid', detail })];
+    }
+    this.#cost = cost;
     this.#filters.set(name, registered);
-    if (this.#group !== undefined) return this.#showInGroup();
-    const effects = this.#watch(registered);
+    if (this.#group !== undefined) return this.#showInGroup('soon');
+    const effects = this.#watch(registered, this.#rights());
     return known === undefined ? effects : [...effects, ...this.#retire([{ name, subscription: known.subscription }])];
   }
 
@@ -186,7 +212,8 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
     const known = this.#filters.get(name);
     if (known === undefined) return [];
     this.#filters.delete(name);
-    if (this.#group !== undefined) return this.#showInGroup();
+    this.#cost -= known.cost;
+    if (this.#group !== undefined) return this.#showInGroup('soon');
     return [{ do: 'unsubscribe', id: known.subscription }, ...this.#endRetired((replaced) => replaced.name === name)];
   }
 
@@ -203,62 +230,78 @@ class EventsSession implements Session<EventsFrame, Event | HiroError> {
 
   /** Updates every subscription to the current filters and rights. */
   #renew(old: 'retire' | 'at-once'): readonly EventsEffect[] {
-    if (this.#group !== undefined) return this.#showInGroup();
+    if (this.#group !== undefined) return this.#showInGroup(old === 'retire' ? 'soon' : 'at-once');
+    const rights = this.#rights();
     const effects: EventsEffect[] = [];
     const replaced: Replaced[] = [];
     for (const [name, registered] of this.#filters) {
-      if (this.#showsOf(registered) === registered.shows) continue;
+      if (registered.rights === rights.key) continue;
       replaced.push({ name, subscription: registered.subscription });
-      effects.push(...this.#watch(registered));
+      effects.push(...this.#watch(registered, rights));
     }
     if (replaced.length === 0) return [];
     if (old === 'retire') return [...effects, ...this.#retire(replaced)];
     return [...effects, ...replaced.map(unsubscribe), ...this.#endRetired(() => true)];
   }
 
-  #watch(registered: Registered): readonly EventsEffect[] {
+  #watch(registered: Registered, { key: rights, visible }: Rights): readonly EventsEffect[] {
     registered.subscription = this.#newName('filter');
-    registered.shows = this.#showsOf(registered);
-    return [{ do: 'subscribe', id: registered.subscription, to: { tenant: this.#principal.tenant }, view: this.#viewOf(registered) }];
+    registered.rights = rights;
+    const view: View = { filter: { all: [visible, registered.filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
+    return [{ do: 'subscribe', id: registered.subscription, to: { tenant: this.#principal.tenant }, view }];
   }
 
-  #viewOf({ filter }: Registered): View {
+  #rights(): Rights {
     const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
-    return { filter: { all: [visible, filter] }, shape: this.#wishes.delta ? 'delta' : 'full' };
-  }
-
-  #showsOf(registered: Registered): string {
-    return `${this.#principal.tenant} ${key(this.#viewOf(registered).filter)}`;
+    return { visible, key: `${this.#principal.tenant} ${key(visible)}` };
   }
 
   /**
    * Updates the membership to the filters. A socket without filters is not a member, because it would consume events that others should
    * get. Joining waits a moment after the first filter, since clients register several, and missed events are delivered according to the
-   * filters at the time of joining.
+   * filters at the time of joining. Later changes take effect at once, unless there was one a moment before; reduced rights always do.
    */
-  #showInGroup(): readonly EventsEffect[] {
+  #showInGroup(when: 'soon' | 'at-once'): readonly EventsEffect[] {
     if (this.#filters.size === 0) {
       const was = this.#membership;
       this.#membership = 'none';
-      if (was === 'member') return [{ do: 'unsubscribe', id: GROUP }];
-      return was === 'settling' ? [{ do: 'clear-timer', name: GROUP }] : [];
+      const effects: EventsEffect[] = was === 'none' || was === 'settling' ? [] : [{ do: 'unsubscribe', id: GROUP }];
+      return was === 'none' || was === 'member' ? effects : [...effects, { do: 'clear-timer', name: GROUP }];
     }
-    if (this.#membership === 'member') return this.#join();
-    if (this.#membership === 'settling') return [];
-    this.#membership = 'settling';
-    return [{ do: 'set-timer', name: GROUP, ms: JOIN_SETTLE_MS }];
+    switch (this.#membership) {
+      case 'none':
+        this.#membership = 'settling';
+        return [{ do: 'set-timer', name: GROUP, ms: JOIN_SETTLE_MS }];
+      case 'settling':
+        return [];
+      case 'member':
+        return this.#changeView();
+      case 'changed':
+      case 'stale':
+        if (when === 'at-once' && this.#rights().key !== this.#shown) return this.#changeView();
+        this.#membership = 'stale';
+        return [];
+    }
   }
 
-  #becomeMember(): readonly EventsEffect[] {
-    if (this.#membership !== 'settling') return [];
+  #settled(): readonly EventsEffect[] {
+    if (this.#membership === 'stale') return this.#changeView();
+    if (this.#membership === 'none') return [];
+    const joins = this.#membership === 'settling';
     this.#membership = 'member';
-    return this.#join();
+    return joins ? this.#join() : [];
+  }
+
+  #changeView(): readonly EventsEffect[] {
+    this.#membership = 'changed';
+    return [...this.#join(), { do: 'set-timer', name: GROUP, ms: JOIN_SETTLE_MS + Math.ceil(this.#cost * SETTLE_MS_PER_COST) }];
   }
 
   #join(): readonly EventsEffect[] {
     if (this.#group === undefined) return [];
     const { name, start } = this.#group;
-    const visible = visibleEventsFor(this.#principal, { all: this.#wishes.allScopes, subscribed: this.#scopes ?? NONE });
+    const { visible, key: rights } = this.#rights();
+    this.#shown = rights;
     const filter: Filter = { all: [visible, { any: [...this.#filters.values()].map((registered) => registered.filter) }] };
     const group = { tenant: this.#principal.tenant, name, start };
     return [{ do: 'join', id: GROUP, group, view: { filter, shape: this.#wishes.delta ? 'delta' : 'full' } }];

@@ -22,6 +22,19 @@ export function compileJfilter(text: string, context: { readonly tenant: string 
   return parsed.ok ? done(toFilter(parsed.value, context.tenant)) : parsed;
 }
 
+/** A comparison that searches in the whole text of an attribute costs as much as this many others. */
+const SEARCH_COST = 4;
+
+/** What it costs to compare one change with a filter: its conditions, of which those that search in a text count more. At least 1. */
+export function costOf(filter: Filter): number {
+  if ('not' in filter) return costOf(filter.not);
+  if ('test' in filter) return filter.test === 'text-like' ? SEARCH_COST : 1;
+  const parts = 'all' in filter ? filter.all : filter.any;
+  let cost = 0;
+  for (const part of parts) cost += costOf(part);
+  return Math.max(1, cost);
+}
+
 function toFilter(jfilter: Jfilter, tenant: string): Filter {
   switch (jfilter.kind) {
     case 'and':
