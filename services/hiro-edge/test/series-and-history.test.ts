@@ -113,6 +113,13 @@ test('hiro:G15 hiro:G16 further series are merged in, aggregates are one value, 
   assert.equal(await code('streamts', { 'ogit/_id': note }), 400);
   assert.equal(await code('writets', { 'ogit/_id': 'nowhere' }, { timestamp: now, value: 'x' }), 404);
   assert.equal(await code('writets', { 'ogit/_id': first }, { timestamp: 'soon', value: 'x' }), 400);
+  const said = async (headers: object, value: unknown): Promise<unknown> =>
+    ((await ask('writets', { 'ogit/_id': first, ...headers }, { timestamp: now, value })).at(-1) as unknown as Partial<Error>).error;
+  assert.deepEqual(await said({}, null), {
+    code: 400,
+    message: 'values are { timestamp, value }, the time in milliseconds; a value is not null',
+  });
+  assert.deepEqual(await said({ ttl: Number.MAX_SAFE_INTEGER }, 'x'), { code: 400, message: 'ttl is at most 31536000000 seconds' });
 });
 
 test('hiro:G17 the history of a vertex comes newest first in three forms, and can be narrowed to a version, a version id or a time', async () => {

@@ -44,6 +44,8 @@ test('what PostgreSQL cannot store is rejected before the batch, with its place 
   refuses({ op: 'update', target: { id: 'a' }, put: [{ path: ['a', '\0'], value: 1 }] }, 'invalid', 'operations/0/put/0/path/1');
   refuses({ op: 'delete', target: { where: { test: 'equal', path: ['nowhere'], value: 1 } } }, 'invalid', 'operations/0/target/where');
   refuses({ op: 'write-values', target: { id: 'a' }, values: [{ at: 1e300, value: 1 }] }, 'invalid', 'operations/0/values/0');
+  // A column takes it for no value, which would abort the batch.
+  refuses({ op: 'write-values', target: { id: 'a' }, values: [{ at: 1, value: null }] }, 'invalid', 'operations/0/values/0/value');
   const outcome = validateRequest({ ...request(), by: 'a\0' });
   assert.ok(!outcome.ok && outcome.failure.detail?.startsWith('by: '));
   const second = validateRequest(request(create({}), create({ a: 'se\0cret' })));

@@ -92,6 +92,7 @@ function problemOfChange(operation: Exclude<Operation, { op: 'create' | 'connect
       return first(
         operation.values,
         ({ at, value, ttlMs }, index) =>
+          (value === null ? { code: 'invalid', place: `values/${index}/value`, text: 'is null' } : undefined) ??
           problemOfValue(value, `values/${index}/value`, 0) ??
           (Number.isSafeInteger(at) && (ttlMs === undefined || Number.isSafeInteger(at + ttlMs))
             ? undefined

@@ -17,6 +17,8 @@ const VALUES_PER_OPERATION = 10_000;
 const PAGE_VALUES = 5000;
 /** The most series read together. */
 const MAX_SERIES = 1000;
+/** A thousand years: the time at which a value expires stays a safe integer. */
+const MAX_TTL_MS = 31_536_000_000_000;
 /** The default of `from`: this long before now (hiro-client-java, `setFrom`). */
 const DEFAULT_SPAN_MS = 3_600_000;
 
@@ -31,7 +33,7 @@ interface TimedValue {
 /** `{ items: [{ timestamp, value }, …] }`, one of them, or a bare list. */
 export function* writeValues(parameters: RequestParameters, body: unknown, who: Principal): Work {
   const values = valuesOf(body);
-  if (values === undefined) return failed('invalid', 'values are { timestamp, value }, the time in milliseconds');
+  if (values === undefined) return failed('invalid', 'values are { timestamp, value }, the time in milliseconds; a value is not null');
   if (values.length === 0) return failed('invalid', 'there is no value to write');
   if (values.length > MAX_VALUES) return failed('too-large', `at most ${MAX_VALUES} values at a time`);
   const ttl = parameters.integer('ttl');
@@ -41,6 +43,7 @@ export function* writeValues(parameters: RequestParameters, body: unknown, who: 
   if (type !== TYPE) return notSeries(type);
   const seconds = ttl ?? timestampOf(attributes['/ttl']);
   const ttlMs = seconds === undefined || seconds <= 0 ? undefined : seconds * 1000;
+  if (ttlMs !== undefined && ttlMs > MAX_TTL_MS) return failed('invalid', `ttl is at most ${MAX_TTL_MS / 1000} seconds`);
   const operations: Operation[] = [];
   for (let at = 0; at < values.length; at += VALUES_PER_OPERATION) {
     const some = values.slice(at, at + VALUES_PER_OPERATION);
@@ -143,7 +146,7 @@ function valuesOf(body: unknown): TimedValue[] | undefined {
   for (const item of listed) {
     const read = asObject(item);
     const time = timestampOf(read?.timestamp);
-    if (read === undefined || time === undefined || read.value === undefined) return undefined;
+    if (read === undefined || time === undefined || read.value === undefined || read.value === null) return undefined;
     values.push({ at: time, value: read.value });
   }
   return values;
