@@ -11,7 +11,7 @@ import type { RequestParameters } from '../parameters.ts';
 
 /** `limit: -1` means all, up to this number. */
 export const MAX_ITEMS = 100_000;
-/** Rows per request to the store, and per confirmation of the client. */
+/** Rows per request to the store. */
 export const PAGE_ITEMS = 100;
 
 /** Reads pages of rows, which are smaller once their rows have turned out to be so large that the usual number does not fit into an answer. */

@@ -170,7 +170,7 @@ test('hiro:G1 an empty list is one frame', () => {
   assert.deepEqual(sent(input(found(ask.id))), [{ id: '1', multi: true, more: false, body: null }]);
 });
 
-test('hiro:G12 limit -1 is all: the next page is read when the client has received this one', () => {
+test('hiro:G12 limit -1 is all: the next page is read when this one has been sent', () => {
   const { send, input } = talk();
   const first = ofKind(send('{"id":"1","type":"query","headers":{"type":"xid"},"body":{"query":"x","limit":-1}}'), 'request');
   const page = (id: string, cursor?: string): Input<GraphFrame> => ({
@@ -181,9 +181,9 @@ test('hiro:G12 limit -1 is all: the next page is read when the client has receiv
   const effects = input(page(first.id, 'c1'));
   assert.deepEqual(
     effects.map((effect) => effect.do),
-    ['send', 'confirm'],
+    ['send', 'when-flushed'],
   );
-  const second = ofKind(input({ kind: 'confirmed', id: ofKind(effects, 'confirm').id }), 'request');
+  const second = ofKind(input({ kind: 'timer', name: ofKind(effects, 'when-flushed').name }), 'request');
   assert.deepEqual((second.call.body as { cursor?: string }).cursor, 'c1');
   const last = sent(input(page(second.id)));
   assert.deepEqual(

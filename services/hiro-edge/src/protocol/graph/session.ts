@@ -25,15 +25,25 @@ const LINGER_MS = 60_000;
 /** Lifetime of a verified request token in the cache, so that a revocation takes effect within a second. */
 const TOKEN_CACHE_MS = 1000;
 const TOKEN_CACHE_SIZE = 8;
-/** Maximum concurrent lists of one connection: a page of each is in memory, and the store is shared. Further ones wait. */
-const MAX_LISTS = 4;
+/** Requests that are answered by lists, which are read page by page. */
+const LISTS: ReadonlySet<string> = new Set(['query', 'history', 'events', 'streamts', 'valuehistory', 'getcontent']);
+const READS: ReadonlySet<string> = new Set(['get', 'me', 'getme', 'meta']);
+/**
+ * Maximum concurrent lists and other reads of one connection: a page of a list has up to eight megabytes, another answer up to two, and the
+ * store is shared. Further ones wait, and with them what comes after them.
+ */
+const MAX_RUNNING = { list: 4, read: 32 } as const;
+/** The next page of a list is read when the client has been sent all but so many bytes. */
+const UNSENT_BYTES = 256 * 1024;
+/** A page is awaited by a timer of this name, followed by the key of its list. */
+const PAGE = 'page ';
 
 type Out = Effect<GraphResponse>;
 
 const NOTHING: readonly Out[] = [];
 const SOCKET = { protocol: 'hiro', way: 'socket' } as const;
 /** The outcome that resumes a task after a page. */
-const CONFIRMED = done(undefined);
+const SENT = done(undefined);
 
 interface PendingWork {
   readonly key: string;
@@ -69,10 +79,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
   readonly #tokens = new Map<string, KnownToken>();
   #count = 0;
   #at = 0;
-  /** Number of running queries. */
-  #lists = 0;
-  /** How many of them wait for the client's confirmation. */
-  #confirming = 0;
+  readonly #running = { list: 0, read: 0 };
   #paused = false;
   #draining = false;
   #closed = false;
@@ -107,11 +114,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       case 'reply':
       case 'written':
         return this.#tasks.resume(input.id, input.outcome) ?? [];
-      case 'confirmed':
-        this.#confirming -= 1;
-        return this.#tasks.resume(input.id, CONFIRMED) ?? [];
       case 'timer':
-        return this.#checkExpiry(at);
+        return input.name.startsWith(PAGE) ? (this.#tasks.resume(input.name.slice(PAGE.length), SENT) ?? []) : this.#checkExpiry(at);
       case 'revoked':
         // Without a grace period, and without an error frame: frames without a known id are fatal for one client (hiro-python-library).
         return this.#close(CLOSE.refused, closeReason(TOKEN_REVOKED));
@@ -122,7 +126,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       case 'message':
       case 'subscribed':
       case 'lost':
-        return []; // graph-ws has no subscriptions
+      case 'confirmed':
+        return []; // graph-ws has no subscriptions, and asks for no pongs
     }
   }
 
@@ -152,9 +157,9 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
     return [];
   }
 
-  /** Pauses reading while too many requests run. Requests that wait for a pong do not count, because it could not arrive then. */
+  /** Pauses reading while there are too many requests. None may depend on anything that the client sends later. */
   #balance(): readonly Out[] {
-    const working = this.#frameIds.size - this.#confirming;
+    const working = this.#frameIds.size;
     if (!this.#paused && working >= this.#settings.maxInFlight) {
       this.#paused = true;
       return [{ do: 'pause' }];
@@ -172,7 +177,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       const pending = this.#queue[0];
       if (pending === undefined) break;
       const { type, _TOKEN: credential } = pending.request;
-      if (type === 'query' && this.#lists >= MAX_LISTS) break;
+      const kind = kindOf(type);
+      if (kind !== undefined && this.#running[kind] >= MAX_RUNNING[kind]) break;
       if (type === 'token' || typeof credential === 'string') {
         const known = type === 'token' ? undefined : this.#known(credential, at);
         if (known === undefined) {
@@ -230,7 +236,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
 
   #start(pending: PendingWork, who: Principal, at: number): readonly Out[] {
     const { key, request } = pending;
-    if (request.type === 'query') this.#lists += 1;
+    const kind = kindOf(request.type);
+    if (kind !== undefined) this.#running[kind] += 1;
     pending.who = who;
     pending.started = true;
     const work = begin(request, { who, at, now: () => this.#at, newId: this.#newId, names: this.#settings.names });
@@ -247,9 +254,9 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
       case 'write':
         return [toMutate(key, question, who, SOCKET, 'any')];
       case 'page':
-        // The next page is read when this one has reached the client, so a slow reader occupies one page, not the whole result.
-        this.#confirming += 1;
-        return [...pageFrames(request.id, question.page, true), { do: 'confirm', id: key }];
+        // A slow reader occupies one page, not the whole result. A pong is not waited for: it would come after all that the client has
+        // sent, which is not read while it is too much.
+        return [...pageFrames(request.id, question.page, true), { do: 'when-flushed', name: `${PAGE}${key}`, bytes: UNSENT_BYTES }];
     }
   }
 
@@ -263,7 +270,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
 
   #finish(pending: PendingWork): readonly Out[] {
     if (this.#reading === pending.key) this.#reading = undefined;
-    if (pending.started && pending.request.type === 'query') this.#lists -= 1;
+    const kind = pending.started ? kindOf(pending.request.type) : undefined;
+    if (kind !== undefined) this.#running[kind] -= 1;
     this.#frameIds.delete(pending.request.id);
     return this.#draining && this.#frameIds.size === 0 ? this.#close(CLOSE.goingAway, 'going away') : [];
   }
@@ -289,6 +297,8 @@ export function openGraph(opening: Opening, settings: GraphSettings): readonly [
     [expiryTimer(principal.expiresAt + LINGER_MS - opening.at)],
   ]);
 }
+
+const kindOf = (type: string): keyof typeof MAX_RUNNING | undefined => (LISTS.has(type) ? 'list' : READS.has(type) ? 'read' : undefined);
 
 const errorFrame = (id: FrameId, failure: Failure, result?: ValidationResult): Out => ({
   do: 'send',
