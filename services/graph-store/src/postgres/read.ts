@@ -217,16 +217,20 @@ export class Reader {
 
   /**
    * Runs a statement whose rows contain the sequencer's position, and repeats it until that is recent enough. Only a statement with
-   * constant text may be prepared, because PostgreSQL keeps it as long as the connection exists.
+   * constant text may be prepared, because PostgreSQL keeps it as long as the connection exists. Others are searches: what they cost
+   * depends on what clients look for.
    */
   async #read<Row extends { readonly id: string }>(
     text: string,
     values: readonly string[],
     atLeast: number | undefined,
-    how: 'prepared' | 'once' = 'once',
+    how: 'prepared' | 'search' = 'search',
   ): Promise<Outcome<CountedRows<Row>>> {
     const read = await recent(async () => {
-      const rows = await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: how === 'prepared' });
+      const rows =
+        how === 'prepared'
+          ? await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: true })
+          : await this.#sql.search<(Row & Stated)[]>(text, values);
       const [first] = rows;
       // The sequencer returns a row for every tenant served here.
       return first === undefined ? undefined : { seq: first.at_seq, first, rows };
