@@ -61,7 +61,13 @@ export const settings = {
     max: 100 * 365 * 86_400_000,
     doc: 'How long the journal (history, timelines, replay) is kept, at least a day; forever unless set. Changes that a consumer group has not read yet are kept longer.',
   }),
-  readConnections: integer({ default: 4, min: 1, max: 64, unit: 'connections', doc: 'Connections to PostgreSQL for reads.' }),
+  readConnections: integer({
+    default: 4,
+    min: 1,
+    max: 64,
+    unit: 'connections',
+    doc: 'Connections to PostgreSQL for reads. Searches that take longer than half a second have at most half of them.',
+  }),
   databaseWaitMs: duration({
     default: 30_000,
     min: 0,
