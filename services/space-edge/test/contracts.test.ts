@@ -176,6 +176,12 @@ test('space:28 usage levels: increments add up however many come at once, resets
   refused(await rest.put(at, { sun: { minutes: 1 } }), 400, /Service sun is not part of the contract/);
   refused(await rest.put(at, { zoom: 5 }), 422, /Record<string, Record<string, number>>/);
   refused(await rest.put(`${at}?reset=true&usageLimit=rooms`), 400, /^Invalid query: Both reset and usageLimit/);
+  for (const twice of ['reset', 'usageLimit'])
+    refused(
+      await rest.put(`${at}?${twice}=true&${twice}=true`, { zoom: { minutes: 1 } }),
+      400,
+      new RegExp(`^Invalid query: ${twice} is given more than once$`),
+    );
   refused(await rest.put(`${at}?usageLimit=seats`), 404, /Usage limit: seats not found in the contract/);
   refused(await rest.put('/contracts/nobody/usageLevels', {}), 404, /not found/);
 

@@ -91,7 +91,16 @@ export function serve(app: FastifyInstance, method: HTTPMethods, path: string, h
   app.route({
     method,
     url: `${PREFIX}${path}`,
-    handler: async (request, reply) => sendAnswer(reply, await handler(callOf(request))),
+    handler: async (request, reply) => {
+      const call = callOf(request);
+      const repeated = Object.keys(call.query).find((name) => typeof call.query[name] !== 'string');
+      // Which of them is meant is unknown: a reset that is overlooked would be an increment.
+      const answer =
+        repeated === undefined
+          ? await handler(call)
+          : refuse(400, `Invalid query: ${repeated.slice(0, 100).toWellFormed()} is given more than once`).answer;
+      return sendAnswer(reply, answer);
+    },
   });
 }
 
