@@ -19,7 +19,7 @@ after(async () => {
 test('searches that take long, however many, leave half of the connections to everybody else', async () => {
   const pool = new Pool({ url: database.url, name: 'searches', max: 4, session: { statement_timeout: '90s' } });
   let ended = 0;
-  const searches = Array.from({ length: 8 }, () => pool.sql.search('select pg_sleep(60)', []).finally(() => (ended += 1)));
+  const searches = Array.from({ length: 8 }, () => pool.sql.search(pool.sql`select pg_sleep(60)`).finally(() => (ended += 1)));
   const settled = Promise.allSettled(searches);
   // All have been tried: two go on, the others wait.
   await until('two long searches', async () => {
@@ -29,7 +29,7 @@ test('searches that take long, however many, leave half of the connections to ev
     return rows.length === 2 && rows.every(({ ms }) => ms > 1000);
   });
   await Promise.all(Array.from({ length: 100 }, () => pool.sql`select 1`.then(() => {})));
-  assert.deepEqual([...(await pool.sql.search<{ n: number }[]>('select $1::int as n', ['5']))], [{ n: 5 }]);
+  assert.deepEqual([...(await pool.sql.search(pool.sql.unsafe<{ n: number }[]>('select $1::int as n', ['5'])))], [{ n: 5 }]);
   assert.equal(ended, 0);
   await pool.end(0);
   await settled;
@@ -37,16 +37,16 @@ test('searches that take long, however many, leave half of the connections to ev
 
 test('a search ends with the time-out of the session at the latest, which other statements keep', async () => {
   const pool = new Pool({ url: database.url, name: 'ends', max: 1, session: { statement_timeout: '1s' } });
-  await assert.rejects(pool.sql.search('select pg_sleep(60)', []), (error) => sqlState(error) === '57014');
-  assert.deepEqual([...(await pool.sql.search<{ slept: string }[]>('select pg_sleep(0.7)::text as slept', []))], [{ slept: '' }]);
-  await assert.rejects(pool.sql.search('select 1 / 0', []), (error) => sqlState(error) === '22012');
+  await assert.rejects(pool.sql.search(pool.sql`select pg_sleep(60)`), (error) => sqlState(error) === '57014');
+  assert.deepEqual([...(await pool.sql.search(pool.sql<{ slept: string }[]>`select pg_sleep(0.7)::text as slept`))], [{ slept: '' }]);
+  await assert.rejects(pool.sql.search(pool.sql`select 1 / 0`), (error) => sqlState(error) === '22012');
   assert.deepEqual([...(await pool.sql`show statement_timeout`)], [{ statement_timeout: '1s' }]);
   await pool.end();
 });
 
 test('a search is cancelled before its caller gives up', async () => {
   const pool = new Pool({ url: database.url, name: 'deadline', max: 1, session: { statement_timeout: '60s' } });
-  const search = pool.sql.before(performance.now() + 1500).search('select pg_sleep(50)', []);
+  const search = pool.sql.before(performance.now() + 1500).search(pool.sql`select pg_sleep(50)`);
   await assert.rejects(search, (error) => sqlState(error) === '57014');
   await pool.end();
 });

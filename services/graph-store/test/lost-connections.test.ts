@@ -64,6 +64,22 @@ test('a connection that ends after any message, in any manner, fails the stateme
   assert.deepEqual(uncaught, []);
 });
 
+test('a search whose connection ends after any message, in any manner, fails or is answered, and so is the next one', async () => {
+  await inEveryManner(async (manner, gateway, url) => {
+    for (const messages of MOMENTS) {
+      const pool = new Pool({ url, name: 'lost', max: 1, session: { statement_timeout: '20s' } });
+      gateway.fail(manner, messages);
+      const search = () => pool.sql.search(pool.sql<{ n: number }[]>`select 1::int as n, ${'x'}::text as x`).then(([row]) => row?.n);
+      const outcomes = await Promise.allSettled([search(), search(), search()]);
+      for (const outcome of outcomes) if (outcome.status === 'fulfilled') assert.equal(outcome.value, 1);
+      assert.equal(await search(), 1, `${manner} after ${messages} messages`);
+      await settled();
+      await pool.end();
+    }
+  });
+  assert.deepEqual(uncaught, []);
+});
+
 test('a transaction whose connection ends at any moment fails as a whole, and the next one gets a new connection', async () => {
   await inEveryManner(async (manner, gateway, url) => {
     for (const messages of MOMENTS) {

@@ -41,7 +41,7 @@ export interface Queries {
   <R extends Rows = postgres.Row[]>(text: TemplateStringsArray, ...values: readonly ParameterValue[]): Statement<R>;
   unsafe<R extends Rows = postgres.Row[]>(text: string, values?: readonly string[], options?: { readonly prepare?: boolean }): Statement<R>;
   /** Runs a statement that only reads and may take long: at most the `statement_timeout` of the session. */
-  search<R extends Rows = postgres.Row[]>(text: string, values: readonly string[]): Promise<postgres.RowList<R>>;
+  search<R extends Rows>(statement: Statement<R>): Promise<postgres.RowList<R>>;
   /** The same, for a caller with this deadline on the clock of `performance.now()`. */
   before(deadline: number): Queries;
 }
@@ -160,13 +160,13 @@ export class Pool {
     if (this.#busy === 0) this.#empty?.();
   }
 
-  async #search<R extends Rows>(text: string, values: readonly string[], deadline: number): Promise<postgres.RowList<R>> {
+  async #search<R extends Rows>(statement: Statement<R>, deadline: number): Promise<postgres.RowList<R>> {
     try {
-      return await this.run((connection) => limited<R>(connection, SHORT_MS, text, values), deadline);
+      return await this.run((connection) => limited(connection, SHORT_MS, statement), deadline);
     } catch (error) {
       if (sqlState(error) !== CANCELLED) throw error;
     }
-    return await this.run((connection) => limited<R>(connection, deadline - performance.now() - ANSWER_MS, text, values), deadline, 'long');
+    return await this.run((connection) => limited(connection, deadline - performance.now() - ANSWER_MS, statement), deadline, 'long');
   }
 
   /** Removes connections that ended while idle. */
@@ -190,7 +190,7 @@ export class Pool {
       {
         unsafe: <R extends Rows>(text: string, values: readonly string[] = [], options: { readonly prepare?: boolean } = {}) =>
           run<R>((connection) => connection.unsafe(text, [...values], options)),
-        search: <R extends Rows>(text: string, values: readonly string[]) => this.#search<R>(text, values, deadline),
+        search: <R extends Rows>(statement: Statement<R>) => this.#search(statement, deadline),
         before: (until: number) => this.#queries(until),
       },
     );
@@ -198,17 +198,12 @@ export class Pool {
 }
 
 /** Runs a statement with a time-out of `ms` milliseconds, if that of the session is longer. */
-async function limited<R extends Rows>(
-  connection: Connection,
-  ms: number,
-  text: string,
-  values: readonly string[],
-): Promise<postgres.RowList<R>> {
+async function limited<R extends Rows>(connection: Connection, ms: number, { part }: Statement<R>): Promise<postgres.RowList<R>> {
   const most = String(Math.max(1, Math.min(Math.floor(ms), 2 ** 31 - 1)));
   // Sent together. The last one is carried out whatever becomes of the one before.
   const all = [
     connection.unsafe(LIMIT, [most]).execute(),
-    connection.unsafe(text, [...values]).execute(),
+    part(connection).execute(),
     connection.unsafe('reset statement_timeout').execute(),
   ];
   const [began, found, ended] = await Promise.allSettled(all);

@@ -230,7 +230,7 @@ export class Reader {
       const rows =
         how === 'prepared'
           ? await this.#sql.unsafe<(Row & Stated)[]>(text, [...values], { prepare: true })
-          : await this.#sql.search<(Row & Stated)[]>(text, values);
+          : await this.#sql.search(this.#sql.unsafe<(Row & Stated)[]>(text, [...values]));
       const [first] = rows;
       // The sequencer returns a row for every tenant served here.
       return first === undefined ? undefined : { seq: first.at_seq, first, rows };

@@ -35,10 +35,10 @@ export class Series {
     try {
       if (aggregate !== 'none') {
         // Only numbers (and texts that are numbers, as HIRO clients write them) are included, exactly and at any size.
-        const [row] = await sql<{ value: string | null; at: number | null }[]>`
+        const [row] = await sql.search(sql<{ value: string | null; at: number | null }[]>`
           select ${sql.unsafe(aggregate)}((value #>> '{}')::numeric)::text as value, max(at) as at from series_value
           where ${where} and char_length(value #>> '{}') <= ${MAX_DECIMAL_CHARACTERS}
-            and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`;
+            and value #>> '{}' ~ '^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?$'`);
         if (row?.value == null || row.at == null) return (await refusalOf(sql, tenant)) ?? done({ values: [], more: false });
         const value = parseJson(row.value);
         return value.ok
@@ -46,9 +46,9 @@ export class Series {
           : failed('invalid', `the ${aggregate} ${value.problem}`);
       }
       const newestFirst = at !== undefined || history || order === 'desc';
-      const rows = await sql<{ at: number; value: Json }[]>`
+      const rows = await sql.search(sql<{ at: number; value: Json }[]>`
         select at, value from series_value where ${where} order by ${newestFirst ? sql`at desc, written desc` : sql`at, written`}
-        limit ${limit + 1} offset ${offset}`;
+        limit ${limit + 1} offset ${offset}`);
       const refused = rows.length === 0 ? await refusalOf(sql, tenant) : undefined;
       if (refused !== undefined) return refused;
       return done({ values: rows.slice(0, limit).map(({ at: time, value }) => ({ at: time, value })), more: rows.length > limit });
