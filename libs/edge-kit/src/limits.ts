@@ -9,7 +9,7 @@
  * | `maxInFlight` | reading stops until half of it is answered |
  * | `maxSubscriptions` | the subscription ends with `lost` (`limited`) |
  * | `maxTimers` | a bug: close 1011 |
- * | `maxBufferedBytes` | for an unsolicited frame (event, message, change) the slow-client rule; for a reply reading stops until half is sent |
+ * | `maxBufferedBytes` | for an unsolicited frame (event, message, change) the slow-client rule; for a reply reading stops, and nothing is asked, until half is sent |
  * | `stalledMs` | the slow-client rule, if buffered bytes did not shrink for this time |
  * | `confirmMs` | the slow-client rule, if a group's change was not confirmed for this time |
  * | `authenticateMs` | close 1008, if there is no principal by then |

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { failed } from '@polyedge/contracts/errors';
 import { until } from '@polyedge/testkit/until';
-import { type Handle, handStore, onBroadcaster, settle, setUp, talkative, watching } from '../testing/connection-scene.ts';
+import { type Handle, handStore, onBroadcaster, read, settle, setUp, talkative, watching, write } from '../testing/connection-scene.ts';
 import { changeOf } from '../testing/fake-feed.ts';
 import { FakeWire } from '../testing/fake-wire.ts';
 
@@ -96,6 +96,34 @@ test('replies above the bound stop reading instead, until half is gone', () => {
   turn();
   assert.equal(wire.paused, false);
   assert.equal(wire.sent.length, 10);
+});
+
+test('nothing is asked for a client that does not read the answers it has; what waits is asked in order once it reads', async () => {
+  const { bus, reads, asked } = handStore();
+  const long = 'x'.repeat(60);
+  const handle: Handle = (input) => {
+    if (input.kind === 'frame') return input.frame === 'first' ? [read('r1')] : [write('w2')];
+    return input.kind === 'reply' && input.id === 'r1' ? [{ do: 'send', frame: long }, read('r2'), write('w1'), read('r3')] : [];
+  };
+  const { wire, say, turn, connection } = setUp({ bus, handle, limits: { maxBufferedBytes: 50 } });
+  wire.stuck = true;
+  say('first');
+  await until('the first read arrives', () => reads.length === 1);
+  reads[0]?.answer();
+  await until('reading stops', () => wire.paused);
+  turn();
+  say('second');
+  await settle();
+  assert.deepEqual([reads.length, asked.length], [1, 0]);
+  wire.stuck = false;
+  wire.bufferedBytes = 0;
+  connection.drained();
+  turn();
+  await until('the second read and the first write arrive', () => reads.length === 2 && asked.length === 1);
+  assert.deepEqual([reads[1]?.ids, asked[0]?.ids], [['r2'], ['w1']]);
+  asked[0]?.answer(1);
+  await until('the others arrive', () => reads.length === 3 && asked.length === 2);
+  assert.deepEqual([reads[2]?.ids, asked[1]?.ids], [['r3'], ['w2']]);
 });
 
 test('a client that takes nothing for `stalledMs` is cut, one that reads slowly is not', () => {

@@ -348,7 +348,10 @@ export class Connection<Raw, In, Out, P extends Packet> implements WireHandler<R
   }
 
   #flushed(): void {
-    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) this.reading.resume(BY_OUTPUT);
+    if (this.reading.has(BY_OUTPUT) && this.outbox.bytes <= this.#env.limits.maxBufferedBytes / 2) {
+      this.#effects.release();
+      this.reading.resume(BY_OUTPUT);
+    }
     this.#effects.flushed();
   }
 

@@ -49,6 +49,8 @@ export class Effects<Raw, In, Out, P extends Packet> {
   readonly #env: Environment<Raw, In, Out, P>;
   readonly #host: EffectsHost<In, P>;
   #requests: RequestTracker<Raw, In, Out, P> | undefined;
+  /** Requests and writes that wait until the client has read, in order. */
+  #held: (() => void)[] | undefined;
   #subscriptions: ConnectionSubscriptions<Raw, In, Out, P> | undefined;
   #timers: SessionTimers | undefined;
   #deliveryAcks: DeliveryAcks | undefined;
@@ -77,6 +79,13 @@ export class Effects<Raw, In, Out, P extends Packet> {
     for (const then of this.#deliveryAcks?.confirmedBy(payload) ?? []) then();
   }
 
+  /** Sends what was held back. Called when the client has read, before anything further of it is handled. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const send of held) send();
+  }
+
   /** The operating system has accepted bytes for the client. */
   flushed(): void {
     this.#timers?.flushed(() => this.#host.outbox.bytes);
@@ -84,6 +93,7 @@ export class Effects<Raw, In, Out, P extends Packet> {
 
   /** Releases everything except writes in flight. */
   end(): void {
+    this.#held = undefined;
     this.#requests?.end();
     this.#subscriptions?.end();
     this.#groupSlot?.leave();
@@ -99,12 +109,10 @@ export class Effects<Raw, In, Out, P extends Packet> {
         this.#authenticate(effect.id, effect.credential, effect.adopt);
         break;
       case 'request':
-        this.#host.began();
-        this.#requestTracker().request(effect);
+        this.#ask(() => this.#requestTracker().request(effect));
         break;
       case 'mutate':
-        this.#host.began();
-        this.#requestTracker().mutate(effect);
+        this.#ask(() => this.#requestTracker().mutate(effect));
         break;
       case 'subscribe':
         this.#subscribing().subscribe(effect);
@@ -164,6 +172,17 @@ export class Effects<Raw, In, Out, P extends Packet> {
     if (!this.#host.outbox.exceeds(this.#env.limits.maxBufferedBytes)) return;
     if (this.#host.unsolicited) this.#host.slow();
     else this.#host.reading.stop(BY_OUTPUT);
+  }
+
+  /** An answer may have megabytes, so nothing is asked for a client that does not read the answers it has. */
+  #ask(send: () => void): void {
+    this.#host.began();
+    if (!this.#host.reading.has(BY_OUTPUT) && this.#held === undefined) {
+      send();
+      return;
+    }
+    this.#held ??= [];
+    this.#held.push(send);
   }
 
   #authenticate(id: string, credential: string, adopt: boolean): void {
