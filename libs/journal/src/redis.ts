@@ -13,6 +13,14 @@ AbstractConnector.prototype.disconnect = function disconnectQuietly(this: { read
   disconnect.call(this);
 };
 
+/**
+ * ioredis 6 has `class VerbatimString extends String`. A class that extends it turns String.prototype into a dictionary in V8, so that every
+ * method and every length of every text of the process is looked up there each time: a loop over the characters of a text takes ten times as
+ * long. Reading a property of it through an inline cache, which a function has after some calls, turns it back.
+ */
+const lengthOf = ({ length }: { readonly length: number }): number => length;
+for (let call = 0; call < 100; call += 1) lengthOf(String.prototype);
+
 /** A connection to one server, or one to each primary of a cluster. All keys of a command to a cluster are in one slot. */
 export type Redis = OneServer | Cluster;
 
