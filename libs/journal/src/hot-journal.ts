@@ -161,11 +161,9 @@ export class HotJournal {
    */
   async read(partition: number, generation: number, after: number, limit: number): Promise<LogPage> {
     const keys = [metaKey(this.#keyed, partition), logKey(this.#keyed, partition, generation)];
-    const [is, ...answer] = await this.#reads.run(keys, [String(generation), String(after), String(limit)]);
-    if (is !== 'read') return { is: 'generation', generation: Number(answer[0] ?? 0) };
-    const [last, head, since, prev, whole] = answer;
-    const entries: Omit<JournalEntry, 'prev'>[] = [];
-    for (let at = 5; at + 1 < answer.length; at += 2) entries.push({ seq: Number(answer[at]), json: answer[at + 1] ?? '' });
+    const answer = await this.#reads.run(keys, [String(generation), String(after), String(limit)]);
+    const [is, last, head, since, prev, whole, seqs = ''] = answer;
+    if (is !== 'read') return { is: 'generation', generation: Number(last ?? 0) };
     return {
       is: 'read',
       last: Number(last),
@@ -173,7 +171,7 @@ export class HotJournal {
       since: Number(since),
       prev: prev === '' ? undefined : Number(prev),
       cut: whole !== 'whole',
-      entries,
+      entries: seqs === '' ? [] : seqs.split(' ').map((seq, at) => ({ seq: Number(seq), json: answer[at + BODIES] ?? '' })),
     };
   }
 
@@ -188,6 +186,9 @@ export class HotJournal {
     return await runScript(this.#redis, SCRIPTS[name], keys, args);
   }
 }
+
+/** Where the bodies of the entries begin in the answer of scripts/read.lua. */
+const BODIES = 7;
 
 const STATE = ['generation', 'last', 'head'] as const;
 
