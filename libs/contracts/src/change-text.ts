@@ -7,6 +7,7 @@ import type { Document } from '@polyedge/query/document';
 import type { JsonObject } from '@polyedge/query/json';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Action, FullChange, Origin, Undo } from './change.ts';
+import { beginningOf, type ChangeParts, headOf } from './change-head.ts';
 import type { Element, Stamp } from './element.ts';
 
 /** @param attributesText the JSON of the state's attributes, if it already exists */
@@ -37,34 +38,6 @@ export function changeText(change: FullChange, attributesText = JSON.stringify(c
 }
 
 /**
- * Parts of a change's text, verbatim: the JSON of a string, with its quotes, or of a number. `undefined`: the element has no such field.
- */
-export interface ChangeParts {
-  readonly action: string;
-  readonly on: string;
-  readonly tenant: string;
-  readonly id: string;
-  readonly kind: string;
-  readonly type: string;
-  readonly scope: string;
-  readonly version: string;
-  readonly created: StampParts;
-  readonly modified: StampParts;
-  readonly deleted: string;
-  readonly xid: string | undefined;
-  readonly out: string | undefined;
-  readonly in: string | undefined;
-  readonly outType: string | undefined;
-  readonly inType: string | undefined;
-}
-
-export interface StampParts {
-  readonly on: string;
-  readonly by: string;
-  readonly app: string;
-}
-
-/**
  * A change whose text is parsed lazily: first the head, then the attributes and the rest, each on first access. It serves as its own
  * document for filters, whose paths refer to the state after it and to `action`.
  */
@@ -74,7 +47,7 @@ export class StoredChange implements FullChange, Document {
   readonly #text: string;
   /** End of the tenant in the head. */
   readonly #headAt: number;
-  #head: TextHead | undefined;
+  #parts: ChangeParts | undefined;
   /** Null: they are not all strings. Undefined: not computed yet. */
   #textAttributes: string | null | undefined;
   #attributes: JsonObject | undefined;
@@ -89,23 +62,15 @@ export class StoredChange implements FullChange, Document {
 
   /** @param text written by `changeText`; undefined if it was not, and the caller must parse it. Never throws */
   static read(text: string): StoredChange | undefined {
-    if (!text.startsWith(BEGINNING)) return undefined;
-    const scan = new Scan(text, 0);
-    const seq = scan.next(BEGINNING);
-    if (!text.startsWith(TENANT, scan.at)) return undefined;
-    const tenant = scan.next(TENANT);
-    return new StoredChange(Number(seq), textIn(tenant), text, scan.at);
+    const beginning = beginningOf(text);
+    if (beginning === undefined) return undefined;
+    return new StoredChange(beginning.seq, beginning.tenant, text, beginning.end);
   }
 
-  /** The fields of the head, as text. */
+  /** The fields of the head, as text. Parsed on first access: a waiting change is one string instead of a hundred small objects. */
   get parts(): ChangeParts {
-    return this.#read().parts;
-  }
-
-  /** Parsed on first access: a waiting change is one string instead of a hundred small objects. */
-  #read(): TextHead {
-    this.#head ??= headOf(this.#text, this.#headAt);
-    return this.#head;
+    this.#parts ??= headOf(this.#text, this.#headAt);
+    return this.#parts;
   }
 
   // The fields of the head, which the change and the state after it share.
@@ -139,11 +104,13 @@ export class StoredChange implements FullChange, Document {
   }
 
   get created(): Stamp {
-    return toStamp(this.parts.created);
+    const { createdOn, createdBy, createdApp } = this.parts;
+    return { on: Number(createdOn), by: textIn(createdBy), app: textIn(createdApp) };
   }
 
   get modified(): Stamp {
-    return toStamp(this.parts.modified);
+    const { modifiedOn, modifiedBy, modifiedApp } = this.parts;
+    return { on: Number(modifiedOn), by: textIn(modifiedBy), app: textIn(modifiedApp) };
   }
 
   get deleted(): boolean {
@@ -178,9 +145,8 @@ export class StoredChange implements FullChange, Document {
    */
   get textAttributes(): string | undefined {
     if (this.#textAttributes === undefined) {
-      const { attributesAt } = this.#read();
-      const end = endOfTexts(this.#text, attributesAt);
-      this.#textAttributes = end === undefined ? null : this.#text.slice(attributesAt + 1, end);
+      const { attributesAt } = this.parts;
+      this.#textAttributes = attributesAt === undefined ? null : textsAt(this.#text, attributesAt);
     }
     return this.#textAttributes ?? undefined;
   }
@@ -244,50 +210,12 @@ export class StoredChange implements FullChange, Document {
   }
 }
 
-const BEGINNING = '{"seq":';
-const TENANT = ',"tenant":';
-const ATTRIBUTES = ',"attributes":';
-
-interface TextHead {
-  readonly parts: ChangeParts;
-  /** Start of the attributes' JSON. */
-  readonly attributesAt: number;
-}
-
-/** Parses what `changeText` has written, in its order. Throws if the text is damaged. */
-function headOf(text: string, from: number): TextHead {
-  const scan = new Scan(text, from);
-  const action = scan.next(',"action":');
-  const on = scan.next(',"on":');
-  const tenant = scan.next(',"state":{"tenant":');
-  const id = scan.next(',"id":');
-  const kind = scan.next(',"kind":');
-  const type = scan.next(',"type":');
-  const scope = scan.next(',"scope":');
-  const version = scan.next(',"version":');
-  scan.next(',"seq":');
-  const created = { on: scan.next(',"created":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
-  const modified = { on: scan.next('},"modified":{"on":'), by: scan.next(',"by":'), app: scan.next(',"app":') };
-  const deleted = scan.next('},"deleted":');
-  const xid = scan.maybe(',"xid":');
-  const out = scan.maybe(',"out":');
-  const into = scan.maybe(',"in":');
-  const outType = scan.maybe(',"outType":');
-  const inType = scan.maybe(',"inType":');
-  // If any member were out of place, this one would be too.
-  if (!text.startsWith(ATTRIBUTES, scan.at)) throw new Error('the text of a change is damaged');
-  const parts = { action, on, tenant, id, kind, type, scope, version, created, modified, deleted, xid, out, in: into, outType, inType };
-  return { parts, attributesAt: scan.at + ATTRIBUTES.length };
-}
-
 /** Strings rarely have escapes; without them, the content is the text between the quotes. */
 function textIn(json: string): string {
   return json.includes('\\') ? String(JSON.parse(json)) : json.slice(1, -1);
 }
 
 const maybeTextIn = (json: string | undefined): string | undefined => (json === undefined ? undefined : textIn(json));
-
-const toStamp = ({ on, by, app }: StampParts): Stamp => ({ on: Number(on), by: textIn(by), app: textIn(app) });
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -297,33 +225,6 @@ const OPENED = 0x7b;
 const CLOSED = 0x7d;
 const ZERO = 0x30;
 const NINE = 0x39;
-
-/** Reads the scalars of a JSON text one after the other. */
-class Scan {
-  readonly #text: string;
-  at: number;
-
-  constructor(text: string, at: number) {
-    this.#text = text;
-    this.at = at;
-  }
-
-  /** Returns the next scalar after the given prefix, which is skipped unchecked. */
-  next(before: string): string {
-    const text = this.#text;
-    const from = this.at + before.length;
-    let end = from;
-    if (text.charCodeAt(from) === QUOTE) end = endOfString(text, from) + 1;
-    else
-      for (let code = text.charCodeAt(end); code !== COMMA && code !== CLOSED && end < text.length; code = text.charCodeAt(end)) end += 1;
-    this.at = end;
-    return text.slice(from, end);
-  }
-
-  maybe(before: string): string | undefined {
-    return this.#text.startsWith(before, this.at) ? this.next(before) : undefined;
-  }
-}
 
 /** The index of the closing quote of the string that starts at `at`; -1 if there is none. */
 function endOfString(text: string, at: number): number {
@@ -336,20 +237,20 @@ function endOfString(text: string, at: number): number {
 }
 
 /**
- * The index of the closing brace of the object that starts at `at`, if all its values are strings; otherwise undefined. Names that look
- * like array indexes do not count, because JavaScript moves them to the front.
+ * The members of the object that starts at `at`, without the braces, if all its values are strings; otherwise null. Names that look like array
+ * indexes do not count, because JavaScript moves them to the front.
  */
-function endOfTexts(text: string, at: number): number | undefined {
-  if (text.charCodeAt(at) !== OPENED) return undefined;
-  if (text.charCodeAt(at + 1) === CLOSED) return at + 1;
+function textsAt(text: string, at: number): string | null {
+  if (text.charCodeAt(at) !== OPENED) return null;
+  if (text.charCodeAt(at + 1) === CLOSED) return '';
   for (let name = at + 1; text.charCodeAt(name) === QUOTE; name += 1) {
     const first = text.charCodeAt(name + 1);
     const colon = endOfString(text, name) + 1;
-    if ((first >= ZERO && first <= NINE) || text.charCodeAt(colon) !== COLON || text.charCodeAt(colon + 1) !== QUOTE) return undefined;
+    if ((first >= ZERO && first <= NINE) || text.charCodeAt(colon) !== COLON || text.charCodeAt(colon + 1) !== QUOTE) return null;
     name = endOfString(text, colon + 1) + 1;
     const next = text.charCodeAt(name);
-    if (next === CLOSED) return name;
-    if (next !== COMMA) return undefined;
+    if (next === CLOSED) return text.slice(at + 1, name);
+    if (next !== COMMA) return null;
   }
-  return undefined;
+  return null;
 }

@@ -112,27 +112,26 @@ export function versionId({
 
 /** The same from the decimal texts of the version and of the time in milliseconds. Every event and every answer has one. */
 export function versionIdOf(id: string, version: string, on: string): string {
-  // Two hashes with different seeds, because 36 bits are needed and one has 32.
-  const one = hashOf(id, version, on, 0x811c9dc5);
-  const other = hashOf(id, version, on, 0x01234567);
+  // Two hashes (FNV-1a) with different seeds, because 36 bits are needed and one has 32.
+  let one = 0x811c9dc5;
+  let other = 0x01234567;
+  for (const text of [version, '\0', on, '\0', id]) {
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      one = Math.imul(one ^ code, FNV_PRIME);
+      other = Math.imul(other ^ code, FNV_PRIME);
+    }
+  }
   const low = (one >>> 0) * 16 + (other >>> 28);
   const middle = Math.floor(low / PAIRS.length);
   const high = Math.floor(middle / PAIRS.length);
   return `${on}-${PAIRS[low % PAIRS.length]}${PAIRS[middle % PAIRS.length]}${PAIRS[high % PAIRS.length]}`;
 }
 
+const FNV_PRIME = 0x01000193;
 const ALPHANUMERICS = [...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'];
 /** Two digits of base 62 each, the lower one first. */
 const PAIRS = ALPHANUMERICS.flatMap((high) => ALPHANUMERICS.map((low) => low + high));
-
-const hashOf = (id: string, version: string, on: string, seed: number): number =>
-  fnv1a(id, fnv1a('\0', fnv1a(on, fnv1a('\0', fnv1a(version, seed)))));
-
-function fnv1a(text: string, seed: number): number {
-  let hash = seed;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return hash;
-}
 
 function whereDeleted(path: Path, kind: 'text' | 'number', show: SystemAttribute['show']): SystemAttribute {
   return { path, kind, when: DELETED, show: (element) => (element.deleted ? show(element) : undefined) };
