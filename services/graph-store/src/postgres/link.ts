@@ -145,3 +145,6 @@ export function isPassing(error: unknown): boolean {
 
 /** Whether the server rejected the statement and keeps the connection; after FATAL it closes it. */
 export const isRefusal = (error: unknown): boolean => isAnswer(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC';
+
+/** Whether a statement failed because its connection has ended, or will: after FATAL the server closes it a moment later. */
+export const isEnd = (error: unknown): boolean => isPassing(error) && !isRefusal(error);

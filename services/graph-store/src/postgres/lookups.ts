@@ -6,7 +6,7 @@ import { ALWAYS_FITTING } from '@polyedge/contracts/bus/graph';
 import { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 import { ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { type Connection, sqlState } from './connect.ts';
-import { ConnectionLost } from './link.ts';
+import { isEnd } from './link.ts';
 import { CallerGone, type Pool, PoolFull } from './pool.ts';
 import type { ElementRow } from './rows.ts';
 import { isHere } from './tenants-elsewhere.ts';
@@ -69,7 +69,7 @@ export class Lookups {
   /**
    * The rows of the elements with these ids; undefined if the tenant is in another journal. If PostgreSQL refuses a value of a shared
    * statement, or its connection breaks, each of its lookups is repeated alone, so that one does not fail because of another.
-   * @throws CallerGone, PoolFull, ConnectionLost, or what PostgreSQL answers
+   * @throws CallerGone, PoolFull, or what `readFailure` of `read.ts` makes a failure of
    */
   find(lookup: Lookup): Promise<RowsAtSeq<ElementRow> | undefined> {
     if (this.#waiting.length >= MAX_WAITING) return Promise.reject(new PoolFull());
@@ -117,9 +117,9 @@ export class Lookups {
   }
 }
 
-/** Whether a statement failed because of one of its lookups, perhaps, or of its connection. */
+/** Whether a statement failed because of a value, which is of one of its lookups, or because its connection ended. */
 function isOfOne(error: unknown): boolean {
-  return error instanceof ConnectionLost || sqlState(error)?.startsWith('22') === true;
+  return sqlState(error)?.startsWith('22') === true || isEnd(error);
 }
 
 /** An account may come with an element of the same id. */

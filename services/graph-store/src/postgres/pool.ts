@@ -7,7 +7,7 @@
  */
 import type postgres from 'postgres';
 import { type Connection, sqlState } from './connect.ts';
-import { ConnectionLost, Link, type LinkOptions } from './link.ts';
+import { ConnectionLost, isEnd, Link, type LinkOptions } from './link.ts';
 
 /** Maximum statements that wait for a connection; further ones are rejected. */
 const MAX_WAITING = 2000;
@@ -92,6 +92,10 @@ export class Pool {
       this.#links.add(link);
       try {
         return await link.until(work(link.connection));
+      } catch (error) {
+        // Else the next statement would be sent on it before its end arrives.
+        if (isEnd(error)) link.end();
+        throw error;
       } finally {
         if (link.gone) this.#links.delete(link);
         else this.#idle.push(link);
