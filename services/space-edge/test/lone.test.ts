@@ -8,7 +8,7 @@ import { CannotStart } from '@polyedge/service-kit/lifecycle';
 import { localBus } from '@polyedge/service-kit/local-bus';
 import { silentLog } from '@polyedge/service-kit/log';
 import { noMetrics } from '@polyedge/service-kit/metrics';
-import { startSpaceEdge } from '../src/app.ts';
+import { checkSettings, startSpaceEdge } from '../src/app.ts';
 import { settings } from '../src/config.ts';
 import { refused } from '../src/protocol/answer.ts';
 import { RawSocket } from './sockets.ts';
@@ -19,6 +19,7 @@ async function startAlone(env: Readonly<Record<string, string>> = {}) {
   const bus = localBus();
   const read = readConfig('space-edge', settings, { POLYEDGE_MODE: 'local', PORT: '0', ...env });
   assert.ok(read.ok, read.ok ? '' : read.problems.join('\n'));
+  checkSettings(read.config);
   const edge = await startSpaceEdge(
     read.config,
     { log: silentLog, metrics: noMetrics(), ready: () => edge.ready(), instance: 'lone' },
