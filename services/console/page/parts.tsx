@@ -48,22 +48,30 @@ export const Tag = ({
 export function useAnswer<T>(url: string | undefined, everyMs?: number): { readonly answer: Answer<T> | undefined; reload(): void } {
   const [answer, setAnswer] = useState<Answer<T>>();
   const [round, setRound] = useState(0);
+  const isPending = useRef(false);
   useEffect(() => {
     if (url === undefined) {
       setAnswer(undefined);
       return;
     }
     let isCurrent = true;
-    void call<T>('GET', url).then((got) => isCurrent && setAnswer(got));
+    isPending.current = true;
+    void call<T>('GET', url).then((got) => {
+      if (!isCurrent) return;
+      isPending.current = false;
+      setAnswer(got);
+    });
     return () => {
       isCurrent = false;
+      isPending.current = false;
     };
   }, [url, round]);
   const reload = () => setRound((before) => before + 1);
   useEffect(() => {
     if (everyMs === undefined) return;
     const again = () => {
-      if (!document.hidden) reload();
+      // An answer that takes longer than that would be replaced by the next request each time, and never be shown.
+      if (!document.hidden && !isPending.current) reload();
     };
     const timer = setInterval(again, everyMs);
     document.addEventListener('visibilitychange', again);
