@@ -65,12 +65,15 @@ async function traced(rate: number, share: number): Promise<void> {
   const { hiro, token } = parts.use(await startSystem());
   const sent: number[] = [];
   const arrived: number[] = [];
+  let heard = 0;
   const writers: GraphSocket[] = [];
   for (let at = 0; at < WRITERS; at += 1) writers.push(await GraphSocket.open(hiro.port, '/api/graph-ws/6.1/', token));
   const reader = await RawSocket.open(hiro.port, '/api/events-ws/6.2/', {
     protocols: ['events-1.0.0', `token-${token}`],
     onMessage: (buffer, start) => {
-      if (buffer[start + 7] === 'b'.charCodeAt(0)) arrived[Number(buffer.toString('latin1', start + 8, start + 16))] = now();
+      if (buffer[start + 7] !== 'b'.charCodeAt(0)) return;
+      arrived[Number(buffer.toString('latin1', start + 8, start + 16))] = now();
+      heard += 1;
     },
   });
   reader.send(
@@ -91,11 +94,11 @@ async function traced(rate: number, share: number): Promise<void> {
     });
   };
   await openLoop(rate, WARM_UP_MS, write);
-  await settled(() => arrived.filter(() => true).length === next - 1);
+  await settled(() => heard === next - 1);
   const from = now();
   const first = next;
   await openLoop(rate, options.seconds * 1000, write);
-  await settled(() => arrived.filter(() => true).length === next - 1);
+  await settled(() => heard === next - 1);
   const complete = () => timelines(collector.spans).filter(([begun = 0]) => begun >= from);
   if (share === 1) await settled(() => complete().length === next - first);
   else await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -143,6 +143,27 @@ export function protocolPages(stage: () => Stage): void {
     await service.getByText('disabled').waitFor();
   });
 
+  test('a page does not ask again while it waits for an answer, and shows it however late it comes', async () => {
+    const { page: other, system } = stage();
+    const page = await other.context().newPage();
+    await page.clock.install();
+    const { promise: late, resolve: answer } = Promise.withResolvers<void>();
+    let asked = 0;
+    await page.route('**/api/space?*', async (route) => {
+      asked += 1;
+      await late;
+      await route.continue();
+    });
+    const begun = page.waitForRequest('**/api/space?*');
+    await page.goto(`${system.url}/space`);
+    await begun;
+    await page.clock.runFor(20_000);
+    assert.equal(asked, 1);
+    answer();
+    await page.getByRole('button', { name: 'New service' }).waitFor();
+    await page.close();
+  });
+
   test('a reader that does not keep up is seen with what it is owed, and closed', async () => {
     const { page, system, token } = stage();
     const slow = new Client(Number(new URL(system.edges.hiro).port), eventsPath(), ['events-1.0.0', `token-${token}`]);

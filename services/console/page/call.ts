@@ -10,6 +10,9 @@ export function whenLoggedOut(listener: () => void): void {
   onLoggedOut = listener;
 }
 
+/** How long a page waits for what it shows. A write may take longer: its outcome would be unknown. */
+const READ_MS = 30_000;
+
 /** @param body a value, or JSON text that is sent unchanged */
 export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, text?: string): Promise<Answer<T>> {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
@@ -17,6 +20,7 @@ export async function call<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: st
     const response = await fetch(url, {
       method,
       credentials: 'same-origin',
+      ...(method === 'GET' ? { signal: AbortSignal.timeout(READ_MS) } : {}),
       headers: { 'x-polyedge-console': '1', ...(content === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(content === undefined ? {} : { body: content }),
     });

@@ -7,15 +7,12 @@ import { ACCOUNT_TYPE } from '../core/account-vertex.ts';
 import { ELEMENT_COLUMNS } from '../core/query-sql.ts';
 import { type Connection, sqlState } from './connect.ts';
 import { isEnd } from './link.ts';
-import { CallerGone, type Pool, PoolFull } from './pool.ts';
+import { CallerGone, MAX_WAITING, type Pool, PoolFull } from './pool.ts';
 import type { ElementRow } from './rows.ts';
 import { isHere } from './tenants-elsewhere.ts';
 
 /** Maximum elements of one statement. They fit into one answer, so reading them takes no longer than one large answer does. */
 const MAX_ELEMENTS = ALWAYS_FITTING;
-
-/** Maximum reads that wait for a connection; further ones are rejected. */
-const MAX_WAITING = 2000;
 
 /** The elements of all `asked` ids; each asked id of a tenant served here has at least one row, without an element if none is found. */
 const FIND = `select s.seq as at_seq, s.epoch as at_epoch, asked.place::int as asked, e.* from sequencer s cross join

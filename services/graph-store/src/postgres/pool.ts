@@ -10,7 +10,7 @@ import { type Connection, sqlState } from './connect.ts';
 import { ConnectionLost, isEnd, Link, type LinkOptions } from './link.ts';
 
 /** Maximum statements that wait for a connection; further ones are rejected. */
-const MAX_WAITING = 2000;
+export const MAX_WAITING = 2000;
 /** How long a search may take before it counts as long. */
 const SHORT_MS = 500;
 /** A search that is still running so shortly before its caller gives up is cancelled, so that the caller learns why. */
