@@ -160,7 +160,7 @@ export function protocolPages(stage: () => Stage): void {
     await page.clock.runFor(20_000);
     assert.equal(asked, 1);
     answer();
-    await page.getByRole('button', { name: 'New service' }).waitFor();
+    await page.getByRole('row', { name: /^Sold/ }).waitFor();
     await page.close();
   });
 
