@@ -22,6 +22,15 @@ const CONTRADICTIONS: readonly { readonly of: readonly string[]; readonly env: E
   },
   { of: ['gooduncle-edge'], env: { GOODUNCLE_TOPICS: '/nowhere.yaml' }, problem: /the topic rules \/nowhere.yaml cannot be read/ },
   { of: ['graph-store'], env: { GRAPH_STORE_PARTITIONS: '15' }, problem: /not a power of two/ },
+  {
+    of: ['graph-store'],
+    env: {
+      POLYEDGE_MODE: 'production',
+      ...{ DATABASE_URL: 'postgres://localhost/p', NATS_URL: 'nats://localhost', REDIS_URL: 'redis://localhost' },
+      ...{ POLYEDGE_SECRET_KEY: 'a secret of sixteen', GRAPH_STORE_PASSWORD_COST: '13' },
+    },
+    problem: /GRAPH_STORE_PASSWORD_COST is below 14/,
+  },
   { of: ['graph-store'], env: { GRAPH_STORE_SERVES: 'second' }, problem: /which POLYEDGE_JOURNALS does not/ },
   { of: ['hiro-edge'], env: { HIRO_REDIRECT_URIS: 'anywhere' }, problem: /HIRO_REDIRECT_URIS/ },
   { of: ['jssocket-edge'], env: { POLYEDGE_JSSOCKET_BRIDGE: '/nowhere.json' }, problem: /names a file that cannot be read/ },

@@ -42,6 +42,8 @@ const { with: wanted } = values;
 /** Longest time of a file, see `test-file-limit.ts`: several times that of the slowest one. */
 process.env.POLYEDGE_TEST_FILE_MS = String((wanted === 'containers' && !values.short ? 40 : 12) * 60_000);
 if (values.short) process.env.POLYEDGE_TEST_SHORT = 'true';
+// Tests log in thousands of times; those of floods of logins set the cost of production.
+process.env.GRAPH_STORE_PASSWORD_COST ??= '10';
 const groups = groupsToRun(values.group, wanted);
 if (groups === undefined) {
   console.error(`There is no group of this name: ${values.group?.join(', ')}; there are static, unit, wire and system`);

@@ -19,6 +19,7 @@ import { Pool } from './postgres/pool.ts';
 export function checkSettings(config: Config<typeof settings>): void {
   if (config.secretKey.length < 16) throw new CannotStart('POLYEDGE_SECRET_KEY has fewer than 16 characters');
   if (!Number.isInteger(Math.log2(config.partitions))) throw new CannotStart('GRAPH_STORE_PARTITIONS is not a power of two');
+  if (config.mode === 'production' && config.passwordCost < 14) throw new CannotStart('GRAPH_STORE_PASSWORD_COST is below 14');
   servedOf(journalsOf(config), config.serves);
   redisJournalUrls(config);
 }

@@ -87,6 +87,12 @@ export const settings = {
     doc: 'Lifetime of access tokens issued through any other protocol.',
   }),
   refreshTokenMs: duration({ default: 30 * 86_400_000, min: 60_000, max: 365 * 86_400_000, doc: 'Lifetime of refresh tokens.' }),
+  passwordCost: integer({
+    default: 15,
+    min: 10,
+    max: 18,
+    doc: 'Cost of hashing a password with scrypt: N is two to this power, with r = 8 and p = 1. Each step doubles the time and the memory of a login; 15 needs 32 MiB. Less than 14 is refused in production. A password that was stored with another cost is stored again when its account logs in.',
+  }),
   loginFailuresPerAccount: integer({
     default: 10,
     min: 1,

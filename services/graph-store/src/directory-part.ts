@@ -12,6 +12,7 @@ import { Directory } from './accounts/directory.ts';
 import { FailedLogins } from './accounts/failed-logins.ts';
 import { type Keys, makeSeal } from './accounts/keys.ts';
 import { PARALLEL_HASHES } from './accounts/password.ts';
+import { StoredPasswords } from './accounts/stored-passwords.ts';
 import { answerAccounts } from './bus/accounts.ts';
 import type { settings } from './config.ts';
 import { databaseWait, type JournalPart } from './journal-part.ts';
@@ -44,6 +45,7 @@ export async function prepareDirectory(
   const directory = new Directory({
     vertices,
     hashes,
+    passwords: new StoredPasswords(sql, config.passwordCost),
     sql,
     executor,
     keys,

@@ -8,7 +8,8 @@ import { freshId, type RunningStore, startStore, TENANT } from './running-store.
 
 let store: RunningStore;
 before(async () => {
-  store = await startStore(1, { GRAPH_STORE_LOGIN_FAILURES_PER_ADDRESS: '100000', GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '10' });
+  const limits = { GRAPH_STORE_LOGIN_FAILURES_PER_ADDRESS: '100000', GRAPH_STORE_LOGIN_FAILURES_PER_ACCOUNT: '10' };
+  store = await startStore(1, { ...limits, GRAPH_STORE_PASSWORD_COST: '15' });
 });
 after(() => store[Symbol.asyncDispose]());
 

@@ -18,7 +18,7 @@ import { ACCOUNT_TYPE, accountAttributes, toAccount, USERNAME_KEY } from './acco
 import type { AuthVertices } from './auth-vertices.ts';
 import type { FailedLogins } from './failed-logins.ts';
 import type { Keys } from './keys.ts';
-import { hashProof, verifyProof } from './password.ts';
+import type { StoredPasswords } from './stored-passwords.ts';
 
 const REFRESH_TOKEN_BYTES = 32;
 /** The most accounts with failed logins that are listed. */
@@ -38,6 +38,7 @@ export interface DirectoryOptions {
   readonly vertices: AuthVertices;
   readonly failedLogins: FailedLogins;
   readonly hashes: HashQueue;
+  readonly passwords: StoredPasswords;
   /** Lifetime of an access token by protocol. */
   readonly accessMs: (protocol: string) => number;
   readonly refreshMs: number;
@@ -97,7 +98,7 @@ export class Directory {
   }
 
   async login(username: string, proof: string, context: LoginContext): Promise<Outcome<TokenSet>> {
-    const { failedLogins, deadline = Number.POSITIVE_INFINITY } = this.#options;
+    const { failedLogins, passwords, deadline = Number.POSITIVE_INFINITY } = this.#options;
     const { address } = context;
     const waitMs = failedLogins.knownWaitMs(username, address);
     if (waitMs > 0) return limited(waitMs);
@@ -107,8 +108,7 @@ export class Directory {
       if (waitMs > 0) return limited(waitMs);
       since = Date.now();
       const account = await this.#byUsername(username);
-      const stored = account === undefined ? undefined : await this.#password(account.id);
-      if (!(await verifyProof(proof, stored)) || account === undefined || account.disabled)
+      if (!(await passwords.verify(proof, account?.id)) || account === undefined || account.disabled)
         return failed('unauthenticated', 'the user name or the password is wrong');
       await failedLogins.recordSuccess(username, address);
       return done(account);
@@ -177,13 +177,13 @@ export class Directory {
     // The form of ids that HIRO's clients expect.
     const id = `${newCuid()}_${newCuid()}`;
     // Saved first, so that an existing account always has its password, even if this process dies in between.
-    if (hash !== undefined) await this.#savePassword(id, hash);
+    if (hash !== undefined) await this.#options.passwords.save(id, hash);
     const stored = accountAttributes({ tenant, username, roles, defaultScope, scopes: [...scopes], disabled: false, attributes });
     const written = await this.#writes.write(by, [
       { op: 'create', type: ACCOUNT_TYPE, id, scope: SYSTEM_SCOPE, attributes: stored, unique: [USERNAME_KEY] },
     ]);
     if (!written.ok) {
-      if (written.failure.code !== 'unavailable') await this.#options.sql`delete from account_secret where account = ${id}`;
+      if (written.failure.code !== 'unavailable') await this.#options.passwords.remove(id);
       return written.failure.code === 'conflict' ? failed('conflict', 'the user name is taken') : written;
     }
     const made = toAccount(written.value);
@@ -194,7 +194,7 @@ export class Directory {
   /** The stored form of a proof; undefined without one. */
   async #hash(account: string, proof: string | undefined, address: string): Promise<Outcome<string | undefined>> {
     if (proof === undefined) return done(undefined);
-    return await this.#inTurn(account, address, async () => done(await hashProof(proof)));
+    return await this.#inTurn(account, address, async () => done(await this.#options.passwords.hash(proof)));
   }
 
   /** Changes an account. `not-allowed` if a protocol had no administrator then. */
@@ -215,7 +215,7 @@ export class Directory {
       const { code, detail } = written.failure;
       return code === 'conflict' && detail !== CHANGED_MEANWHILE ? failed('conflict', 'the user name is taken') : written;
     }
-    if (hash !== undefined) await this.#savePassword(id, hash);
+    if (hash !== undefined) await this.#options.passwords.save(id, hash);
     // A token's claims must stay true until it expires, so tokens with outdated claims are revoked now.
     const affectsTokens =
       hash !== undefined ||
@@ -243,7 +243,7 @@ export class Directory {
       this.#reads,
     );
     if (!written.ok) return written;
-    await sql`delete from account_secret where account = ${id}`;
+    await this.#options.passwords.remove(id);
     await sql`delete from api_key where tenant = ${tenant} and owner_kind = 'account' and owner = ${id}`;
     await this.#options.vertices.forget(tenant, id);
     await this.#revoke(id, '');
@@ -373,16 +373,6 @@ export class Directory {
     const rows = await this.#first<ElementRow[]>`
       select ${this.#options.sql.unsafe(ELEMENT_COLUMNS)} from element where tenant = ${SYSTEM_TENANT} and type = ${ACCOUNT_TYPE} and id = ${id} and not deleted`;
     return rows[0] === undefined ? undefined : toAccount(toElement(rows[0]));
-  }
-
-  async #password(account: string): Promise<string | undefined> {
-    const [row] = await this.#options.sql<{ password: string | null }[]>`select password from account_secret where account = ${account}`;
-    return row?.password ?? undefined;
-  }
-
-  async #savePassword(account: string, hash: string): Promise<void> {
-    await this.#options.sql`insert into account_secret (account, password) values (${account}, ${hash})
-      on conflict (account) do update set password = excluded.password`;
   }
 }
 
