@@ -143,6 +143,51 @@ export function protocolPages(stage: () => Stage): void {
     await service.getByText('disabled').waitFor();
   });
 
+  test('what is chosen in a form stays when an answer comes at the same moment, and an action that ends leaves the form open', async () => {
+    const { page: other, system } = stage();
+    const { organizationKey } = await asAdmin(system.edges.space);
+    const rest = new Rest(system.edges.space, organizationKey);
+    for (const version of ['1', '2']) {
+      const made = await rest.upload(version === '1' ? '/services' : '/services/Chosen/pricings', metered('Chosen', version));
+      assert.equal(made.status, 201, JSON.stringify(made.body));
+    }
+    const page = await other.context().newPage();
+    await page.clock.install();
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+    await page.route('**/pricings/2', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(`${system.url}/space`);
+    const choice = (name: string) => page.getByRole('combobox', { name, exact: true });
+    await page.getByRole('button', { name: 'New contract' }).click();
+    await choice('Add a service').selectOption('Chosen');
+    await choice('Version').waitFor();
+    // What follows an answer that is drawn waits for the next frame: there is none until the clock goes on.
+    await page.clock.pauseAt(Date.now() + 60_000);
+    answer();
+    await choice('Plan').getByRole('option', { name: 'PRO' }).waitFor({ state: 'attached' });
+    await choice('Version').selectOption('1');
+    await page.clock.resume();
+    await page.waitForLoadState('networkidle');
+    assert.equal(await choice('Version').inputValue(), '1');
+
+    const archived = await rest.put('/services/Chosen/pricings/1?availability=archived', { subscriptionPlan: 'BASIC' });
+    assert.equal(archived.status, 200, JSON.stringify(archived.body));
+    const { promise: late, resolve: end } = Promise.withResolvers<void>();
+    await page.route('**/pricings/1?availability=active', async (route) => {
+      await late;
+      await route.continue();
+    });
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('button', { name: 'Activate Chosen 1' }).click();
+    await page.getByRole('button', { name: 'New service' }).click();
+    end();
+    await page.getByRole('status').filter({ hasText: 'Chosen 1 is active.' }).waitFor();
+    await page.getByRole('heading', { name: 'New service' }).waitFor();
+    await page.close();
+  });
+
   test('a page does not ask again while it waits for an answer, and shows it however late it comes', async () => {
     const { page: other, system } = stage();
     const page = await other.context().newPage();

@@ -29,8 +29,8 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
   );
   const services = listed?.ok === true ? listed.value : [];
   const left = services.filter(({ name }) => !chosen.some(({ service }) => service.toLowerCase() === name.toLowerCase()));
-  const replace = (at: number, one: Chosen | undefined) =>
-    setChosen((before) => before.flatMap((each, index) => (index !== at ? [each] : one === undefined ? [] : [one])));
+  const change = (service: string, changed: Changed) =>
+    setChosen((before) => before.flatMap((one) => (one.service === service ? (changed(one) ?? []) : one)));
   const submit = (fields: FormData) => {
     const text = (name: string) => String(fields.get(name) ?? '').trim();
     const subscription = {
@@ -73,14 +73,14 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
           </label>
         </>
       ) : null}
-      {chosen.map((one, at) => (
+      {chosen.map((one) => (
         <ChosenService
           key={one.service}
           {...{ space, organization, one }}
           versions={Object.keys(
             services.find(({ name }) => name.toLowerCase() === one.service.toLowerCase())?.activePricings ?? { [one.version]: {} },
           )}
-          onChange={(changed) => replace(at, changed)}
+          onChange={(changed) => change(one.service, changed)}
         />
       ))}
       {left.length === 0 ? null : (
@@ -91,7 +91,7 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
             onChange={(event) => {
               const name = event.currentTarget.value;
               const version = Object.keys(left.find((each) => each.name === name)?.activePricings ?? {}).at(-1);
-              if (version !== undefined) setChosen([...chosen, { service: name, version, plan: undefined, addOns: {} }]);
+              if (version !== undefined) setChosen((before) => [...before, { service: name, version, plan: undefined, addOns: {} }]);
             }}
           >
             <option value="">Choose one</option>
@@ -109,12 +109,15 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
 const entries = <T,>(chosen: readonly Chosen[], of: (one: Chosen) => T): Record<string, T> =>
   Object.fromEntries(chosen.map((one) => [one.service, of(one)]));
 
+/** What a choice becomes; undefined: it is removed. It is given the choice of now, which may be newer than the one that is drawn. */
+type Changed = (now: Chosen) => Chosen | undefined;
+
 interface ChosenProps {
   readonly space: string;
   readonly organization: string;
   readonly one: Chosen;
   readonly versions: readonly string[];
-  onChange(one: Chosen | undefined): void;
+  onChange(changed: Changed): void;
 }
 
 function ChosenService({ space, organization, one, versions, onChange }: ChosenProps) {
@@ -124,14 +127,21 @@ function ChosenService({ space, organization, one, versions, onChange }: ChosenP
   const plan = plans.find((name) => name.toLowerCase() === one.plan?.toLowerCase());
   useEffect(() => {
     // Another version may not have the plan.
-    if (offered?.ok === true && plan === undefined && one.plan !== '') onChange({ ...one, plan: plans[0] ?? '' });
+    if (offered?.ok !== true || plan !== undefined || one.plan === '') return;
+    onChange((now) => (now.version === one.version && now.plan === one.plan ? { ...now, plan: plans[0] ?? '' } : now));
   }, [offered]);
   return (
     <fieldset class="fields">
       <legend>{one.service}</legend>
       <label>
         Version
-        <select value={one.version} onChange={(event) => onChange({ ...one, version: event.currentTarget.value, addOns: {} })}>
+        <select
+          value={one.version}
+          onChange={(event) => {
+            const version = event.currentTarget.value;
+            onChange((now) => ({ ...now, version, addOns: {} }));
+          }}
+        >
           {[...new Set([...versions, one.version])].map((version) => (
             <option key={version}>{version}</option>
           ))}
@@ -139,7 +149,13 @@ function ChosenService({ space, organization, one, versions, onChange }: ChosenP
       </label>
       <label>
         Plan
-        <select value={plan ?? ''} onChange={(event) => onChange({ ...one, plan: event.currentTarget.value })}>
+        <select
+          value={plan ?? ''}
+          onChange={(event) => {
+            const chosen = event.currentTarget.value;
+            onChange((now) => ({ ...now, plan: chosen }));
+          }}
+        >
           {plans.map((name) => (
             <option key={name}>{name}</option>
           ))}
@@ -154,16 +170,18 @@ function ChosenService({ space, organization, one, versions, onChange }: ChosenP
             min={0}
             value={one.addOns[name] ?? 0}
             onInput={(event) => {
-              const { [name]: _old, ...others } = one.addOns;
               const quantity = Number(event.currentTarget.value);
-              onChange({ ...one, addOns: quantity > 0 ? { ...others, [name]: quantity } : others });
+              onChange((now) => {
+                const { [name]: _old, ...others } = now.addOns;
+                return { ...now, addOns: quantity > 0 ? { ...others, [name]: quantity } : others };
+              });
             }}
           />
         </label>
       ))}
       {offered?.ok === false ? <Problem message={offered.message} /> : null}
       <div class="row">
-        <button type="button" onClick={() => onChange(undefined)}>
+        <button type="button" onClick={() => onChange(() => undefined)}>
           Remove {one.service}
         </button>
       </div>

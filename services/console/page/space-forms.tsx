@@ -53,7 +53,7 @@ export function Form(
 interface OrganizationProps {
   readonly space: string;
   readonly value: string;
-  onInput(id: string): void;
+  onInput(id: string | ((now: string) => string)): void;
 }
 
 /** The id of an organization; those of whoever is logged in are suggested, the first one is filled in. */
@@ -62,7 +62,8 @@ export function Organization({ space, value, onInput }: OrganizationProps) {
   const organizations = known?.ok === true ? known.value.data : [];
   const first = organizations[0]?.id;
   useEffect(() => {
-    if (value === '' && first !== undefined) onInput(first);
+    // What was typed meanwhile stays.
+    if (first !== undefined) onInput((now) => (now === '' ? first : now));
   }, [first]);
   return (
     <>

@@ -41,7 +41,6 @@ export function Space({ space }: { readonly space: string | undefined }) {
   const { answer, reload } = useAnswer<SpaceView>(`/api/space?${new URLSearchParams({ text })}`, EVERY_MS);
 
   const done = (sentence: string) => {
-    setOpened(undefined);
     setProblem(undefined);
     setSaid(sentence);
     reload();
@@ -65,7 +64,15 @@ export function Space({ space }: { readonly space: string | undefined }) {
           },
           ask: (action) => (action.question === undefined ? void carryOut(action) : setAsked(action)),
         };
-  const form = { onDone: done, onCancel: () => setOpened(undefined) };
+  // Another form may have been opened since.
+  const close = () => setOpened((now) => (now === opened ? undefined : now));
+  const form = {
+    onDone: (sentence: string) => {
+      close();
+      done(sentence);
+    },
+    onCancel: close,
+  };
   return (
     <>
       <div class="head">
