@@ -132,6 +132,8 @@ function throughNodes(target: URL, nodes: readonly ServerAddress[], options: Con
     // A command without an answer may have been executed: only the caller knows whether it may be repeated.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
+    // With the connection and its TLS handshake: the library's second is too short for them on a busy machine.
+    slotsRefreshTimeout: 3000,
     redisOptions: { ...each, ...loginOf(target), ...(secure ? { tls } : {}) },
     // Certificates are issued for the name.
     ...(secure ? { dnsLookup: (name, found) => found(null, name) } : {}),
