@@ -29,7 +29,7 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
   );
   const services = listed?.ok === true ? listed.value : [];
   const left = services.filter(({ name }) => !chosen.some(({ service }) => service.toLowerCase() === name.toLowerCase()));
-  const change = (service: string, changed: Changed) =>
+  const change = (service: string, changed: ChoiceChange) =>
     setChosen((before) => before.flatMap((one) => (one.service === service ? (changed(one) ?? []) : one)));
   const submit = (fields: FormData) => {
     const text = (name: string) => String(fields.get(name) ?? '').trim();
@@ -110,14 +110,14 @@ const entries = <T,>(chosen: readonly Chosen[], of: (one: Chosen) => T): Record<
   Object.fromEntries(chosen.map((one) => [one.service, of(one)]));
 
 /** What a choice becomes; undefined: it is removed. It is given the choice of now, which may be newer than the one that is drawn. */
-type Changed = (now: Chosen) => Chosen | undefined;
+type ChoiceChange = (now: Chosen) => Chosen | undefined;
 
 interface ChosenProps {
   readonly space: string;
   readonly organization: string;
   readonly one: Chosen;
   readonly versions: readonly string[];
-  onChange(changed: Changed): void;
+  onChange(changed: ChoiceChange): void;
 }
 
 function ChosenService({ space, organization, one, versions, onChange }: ChosenProps) {
