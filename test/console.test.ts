@@ -14,6 +14,7 @@ import { asAdmin, pricing, Rest } from '../services/space-edge/test/system.ts';
 import { accountPages, manyAccounts } from './console/account-pages.ts';
 import { groupPages } from './console/group-pages.ts';
 import { keyboardPages } from './console/keyboard.ts';
+import { lateAnswers } from './console/late-answers.ts';
 import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
 import { protocolPages } from './console/protocol-pages.ts';
 import { picture, type Stage, writeNote } from './console/stage.ts';
@@ -260,6 +261,7 @@ suite('the console', { timeout: 300_000 }, () => {
   accountPages(stage);
   groupPages(stage);
   protocolPages(stage);
+  lateAnswers(stage);
   tabs(stage);
 
   /** One of everything that has actions, with names as long as they get. */

@@ -183,39 +183,43 @@ interface FormProps {
   onSave(body: object): Promise<boolean>;
 }
 
+/** What is saved cannot be changed meanwhile: the form is made anew from the version that was saved. */
 function Editor({ kind, runnable, onSave }: FormProps) {
+  const [saving, setSaving] = useState(false);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
-    if (!(event.currentTarget instanceof HTMLFormElement)) return;
+    if (saving || !(event.currentTarget instanceof HTMLFormElement)) return;
     const fields = new FormData(event.currentTarget);
     const text = (name: string) => String(fields.get(name) ?? '');
     const when = kind === 'scripts' ? { path: text('path') } : { schedule: text('schedule') };
     const flags = { enabled: fields.has('enabled'), logging: fields.has('logging') };
+    setSaving(true);
     await onSave({ name: text('name'), body: text('body'), ...when, ...flags });
+    setSaving(false);
   };
   const where = kind === 'scripts' ? { name: 'path', label: 'Path that fires it' } : { name: 'schedule', label: 'Schedule (cron)' };
   return (
     <form class="fields" onSubmit={(event) => void submit(event)}>
       <label>
         Name
-        <input name="name" defaultValue={runnable.name} />
+        <input name="name" readOnly={saving} defaultValue={runnable.name} />
       </label>
       <label>
         {where.label}
-        <input name={where.name} class="mono" required defaultValue={runnable.path ?? runnable.schedule ?? ''} />
+        <input name={where.name} class="mono" required readOnly={saving} defaultValue={runnable.path ?? runnable.schedule ?? ''} />
       </label>
       <label>
         Code
-        <textarea name="body" class="code" rows={14} spellcheck={false} defaultValue={runnable.body} />
+        <textarea name="body" class="code" rows={14} spellcheck={false} readOnly={saving} defaultValue={runnable.body} />
       </label>
       <label class="check">
-        <input type="checkbox" name="enabled" defaultChecked={runnable.enabled} /> Enabled
+        <input type="checkbox" name="enabled" disabled={saving} defaultChecked={runnable.enabled} /> Enabled
       </label>
       <label class="check">
-        <input type="checkbox" name="logging" defaultChecked={runnable.logging} /> Keep what it writes to its console
+        <input type="checkbox" name="logging" disabled={saving} defaultChecked={runnable.logging} /> Keep what it writes to its console
       </label>
       <div class="row">
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={saving}>
           Save
         </button>
       </div>

@@ -44,6 +44,7 @@ export function Runnables({ saga }: { readonly saga: string | undefined }) {
 function List({ saga, kind }: { readonly saga: string; readonly kind: RunnableType }) {
   const [answer, setAnswer] = useState<Answer<readonly Runnable[]>>();
   const [problem, setProblem] = useState<string>();
+  const [making, setMaking] = useState(false);
   useEffect(() => {
     let isCurrent = true;
     void callSaga<readonly Runnable[]>(saga, 'GET', `/${kind}?limit=${MAX_SHOWN}`).then((got) => isCurrent && setAnswer(got));
@@ -52,16 +53,18 @@ function List({ saga, kind }: { readonly saga: string; readonly kind: RunnableTy
     };
   }, [saga, kind]);
   const make = async () => {
+    setMaking(true);
     const made = await callSaga<Runnable>(saga, 'POST', `/${kind}`, FRESH[kind]);
     if (made.ok) go(addressOf(kind, made.value._id));
     else setProblem(made.message);
+    setMaking(false);
   };
   const title = kind === 'scripts' ? 'Scripts' : 'Jobs';
   return (
     <Panel
       title={title}
       aside={
-        <button type="button" onClick={() => void make()}>
+        <button type="button" disabled={making} onClick={() => void make()}>
           {kind === 'scripts' ? 'New script' : 'New job'}
         </button>
       }

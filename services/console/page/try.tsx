@@ -52,7 +52,14 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
   const socket = useRef<WebSocket>(undefined);
   const token = useRef('');
   const count = useRef(0);
-  useEffect(() => () => socket.current?.close(), []);
+  /** Counts clicks on Connect and Disconnect: a token that comes later than the next one opens nothing. */
+  const attempt = useRef(0);
+  const disconnect = () => {
+    attempt.current += 1;
+    socket.current?.close();
+    setState('closed');
+  };
+  useEffect(() => disconnect, []);
 
   const note = (way: Line['way'], text: string) => {
     count.current += 1;
@@ -61,13 +68,17 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
   };
   const connect = async () => {
     setProblem(undefined);
+    setState('connecting');
+    attempt.current += 1;
+    const mine = attempt.current;
     const got = await call<{ readonly token: string }>('POST', '/api/token', {});
+    if (attempt.current !== mine) return;
     if (!got.ok) {
       setProblem(got.message);
+      setState('closed');
       return;
     }
     token.current = got.value.token;
-    setState('connecting');
     const opened = new WebSocket(
       url,
       preset.offers.map((offer) => withToken(offer, token.current)),
@@ -89,12 +100,12 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
       const reply = preset.reply?.(text);
       if (reply !== undefined) opened.send(reply);
       // Socket.IO closes a connection that sends events before its namespace has answered.
-      if (preset.greeting !== undefined && text.startsWith(preset.greeting)) setState('open');
+      if (preset.greeting !== undefined && text.startsWith(preset.greeting) && attempt.current === mine) setState('open');
       if (preset.isNoise?.(text) !== true) note('received', text);
     };
     opened.onclose = ({ code, reason }) => {
       clearInterval(beating);
-      setState('closed');
+      if (attempt.current === mine) setState('closed');
       note('state', `closed: ${code}${reason === '' ? '' : ` ${reason}`}`);
     };
   };
@@ -113,7 +124,7 @@ function Pane({ preset, edge }: { readonly preset: Preset; readonly edge: string
               Connect
             </button>
           ) : (
-            <button type="button" onClick={() => socket.current?.close()}>
+            <button type="button" onClick={disconnect}>
               Disconnect
             </button>
           )}
