@@ -52,6 +52,33 @@ test('space:29 groups are novated and billed together, within an organization or
   assert.deepEqual(await untouched(), [{ drive: '1' }]);
 });
 
+test('two changes of a large group at once change each contract once, and leave one subscription', { timeout: 120_000 }, async () => {
+  const { rest } = await organizationWith('Zoom', 'Drive');
+  const groupId = `group-${hex(4)}`;
+  const waiting = Array.from({ length: 250 }).values();
+  const make = async (): Promise<void> => {
+    for (const _ of waiting) await created(rest, { groupId });
+  };
+  await Promise.all(Array.from({ length: 16 }, make));
+  const to = (service: string) => ({
+    contractedServices: { [service]: '1' },
+    subscriptionPlans: { [service]: 'PRO' },
+    subscriptionAddOns: {},
+  });
+  const changed = await Promise.all(['zoom', 'drive'].map((service) => rest.put(`/contracts?groupId=${groupId}`, to(service))));
+  for (const { status, body } of changed) assert.equal(status, 200, JSON.stringify(body));
+  const subscriptions = new Set<string>();
+  for (const page of [1, 2, 3]) {
+    const listed = rows(await rest.get(`/contracts?limit=100&page=${page}`));
+    assert.equal(listed.length, page < 3 ? 100 : 50);
+    for (const { contractedServices, history } of listed) {
+      subscriptions.add(JSON.stringify(contractedServices));
+      assert.equal((history as unknown as readonly Json[]).length, 2);
+    }
+  }
+  assert.equal(subscriptions.size, 1);
+});
+
 /** A GET with a body, which fetch does not send. */
 function getWith(path: string, key: string, body: object): Promise<readonly Json[]> {
   return new Promise((resolve, reject) => {

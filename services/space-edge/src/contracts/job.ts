@@ -13,6 +13,8 @@ import { fallenBack, type Novated, novated, serviceMoved, serviceRenamed } from 
 export const JOB_TYPE = 'space/Job';
 /** The attribute of a contract that names the last job that changed it. */
 export const JOB_MARK = 'job';
+/** The attribute of a job that names its group: unique, so that a group has one running job at most. The next job takes it from those that ended. */
+export const JOB_GROUP = 'group';
 
 const Texts = T.Record(T.String(), T.String());
 const AddOns = T.Record(T.String(), T.Number());
@@ -78,6 +80,7 @@ export const newJob = (by: string, organizationId: string, what: Task, total: nu
   by,
   organizationId,
   ...('service' in what ? { service: what.service } : {}),
+  ...('groupId' in what ? { [JOB_GROUP]: groupName(what.groupId, what.organizationId) } : {}),
   state: 'running',
   total,
   done: 0,
@@ -86,6 +89,9 @@ export const newJob = (by: string, organizationId: string, what: Task, total: nu
   // Attributes cannot contain undefined.
   task: JSON.parse(JSON.stringify(what)) as JsonObject,
 });
+
+/** The value of `JOB_GROUP`. */
+export const groupName = (groupId: string, organizationId = ''): string => `${organizationId}/${groupId}`;
 
 /** Undefined for a vertex that is not a job known to this version. */
 export function toJob({ id, attributes }: Element): Job | undefined {

@@ -132,7 +132,7 @@ export class ServiceChanges {
 
   /** What is under way about the service is finished first: two changes of its contracts at once could undo each other. */
   async #settled(service: Service): Promise<'settled' | Round<Service>> {
-    const settled = await this.#jobs.settle(service.id);
+    const settled = await this.#jobs.settleService(service.id);
     if (!settled.ok) return settled;
     if (settled.value) return 'settled';
     return refuse(409, 'CONFLICT: contracts of this service are being changed; try again when they are');
@@ -142,9 +142,13 @@ export class ServiceChanges {
    * Writes a change with its job, and carries the job out. A service without contracts needs none; one that got its first contract at the
    * same moment is given the job right after.
    */
-  async #withJob(planned: Planned, possible: boolean, write: (more: Operation[]) => Promise<Round<Service>>): Promise<Round<Service>> {
-    const { id, operation, total, task, by, organizationId } = planned;
-    const written = await write(total > 0 ? [operation] : []);
+  async #withJob(
+    planned: Planned,
+    possible: boolean,
+    write: (more: readonly Operation[]) => Promise<Round<Service>>,
+  ): Promise<Round<Service>> {
+    const { id, operations, total, task, by, organizationId } = planned;
+    const written = await write(total > 0 ? operations : []);
     if (written === 'again' || !written.ok || !possible) return written;
     if (total > 0) {
       await this.#jobs.run(id);
@@ -152,7 +156,7 @@ export class ServiceChanges {
     }
     const late = await this.#jobs.plan(by, organizationId, task);
     if (late.ok && late.value.total > 0) {
-      const started = await this.#graph.write('job-start', by, [late.value.operation], true);
+      const started = await this.#graph.write('job-start', by, [...late.value.operations], true);
       if (started.ok) await this.#jobs.run(late.value.id);
     }
     return written;

@@ -312,6 +312,10 @@ export class Contracting {
     resolved: Resolved | undefined,
   ): Promise<Result<unknown>> {
     return rounds('contract', async () => {
+      // Two changes of its contracts at once would undo each other.
+      const settled = await this.#jobs.settleGroup(task.groupId, organizationId);
+      if (!settled.ok) return settled;
+      if (!settled.value) return refuse(409, 'CONFLICT: contracts of this group are being changed; try again when they are');
       const group = await this.#group(task.groupId, organizationId);
       if (!group.ok) return group;
       const guards = resolved?.guards ?? [];
@@ -327,7 +331,7 @@ export class Contracting {
       }
       const planned = await this.#jobs.plan(by, organizationId, task);
       if (!planned.ok) return planned;
-      const written = await this.#graph.write('job-start', by, [planned.value.operation, ...guards]);
+      const written = await this.#graph.write('job-start', by, [...planned.value.operations, ...guards]);
       if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
       await this.#jobs.run(planned.value.id);
       return got(undefined);

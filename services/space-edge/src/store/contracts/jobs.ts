@@ -10,7 +10,19 @@ import type { Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
 import type { Log } from '@polyedge/service-kit/log';
 import type { Contract } from '../../contracts/contract.ts';
-import { done, JOB_MARK, JOB_TYPE, type Job, left, newJob, pricingsOf, type Task, toJob } from '../../contracts/job.ts';
+import {
+  done,
+  groupName,
+  JOB_GROUP,
+  JOB_MARK,
+  JOB_TYPE,
+  type Job,
+  left,
+  newJob,
+  pricingsOf,
+  type Task,
+  toJob,
+} from '../../contracts/job.ts';
 import { got, type Result, refused } from '../../protocol/answer.ts';
 import { usageId } from '../../usage/levels.ts';
 import { isType } from '../catalogue/service-parts.ts';
@@ -41,7 +53,8 @@ export interface JobsOptions {
 /** A job's vertex, created by the mutation that it belongs to. */
 export interface Planned {
   readonly id: string;
-  readonly operation: Operation;
+  /** Fail the mutation with `conflict` if a job of the same group is running. */
+  readonly operations: readonly Operation[];
   /** Number of contracts to change. */
   readonly total: number;
   readonly task: Task;
@@ -86,7 +99,9 @@ export class Jobs {
     const counted = await this.#graph.find(left(id, task), { limit: 0, count: true });
     if (!counted.ok) return refused(counted.failure);
     const attributes = { ...newJob(by, organizationId, task, counted.value.count), owner: this.#name, until: this.#now() + LEASE_MS };
-    return got({ id, operation: { op: 'create', type: JOB_TYPE, id, attributes }, total: counted.value.count, task, by, organizationId });
+    const create: Operation = { op: 'create', type: JOB_TYPE, id, attributes };
+    const operations = 'groupId' in task ? takingGroup(create, groupName(task.groupId, task.organizationId)) : [create];
+    return got({ id, operations, total: counted.value.count, task, by, organizationId });
   }
 
   /**
@@ -102,12 +117,19 @@ export class Jobs {
     return Promise.race([finished, late]).finally(() => clearTimeout(timer));
   }
 
-  /**
-   * Finishes the running jobs of a service, so that the next change starts from a consistent state.
-   * @returns whether none is left
-   */
-  async settle(serviceId: string): Promise<Result<boolean>> {
-    const jobs = await this.#find([aboutService(serviceId), RUNNING], MAX_SHOWN);
+  /** Finishes the running jobs of a service. @returns whether none is left */
+  settleService(serviceId: string): Promise<Result<boolean>> {
+    return this.#settle(aboutService(serviceId));
+  }
+
+  /** Finishes the running jobs of a group. @returns whether none is left */
+  settleGroup(groupId: string, organizationId: string): Promise<Result<boolean>> {
+    return this.#settle({ test: 'equal', path: ['attributes', JOB_GROUP], value: groupName(groupId, organizationId) });
+  }
+
+  /** So that the next change starts from a consistent state. */
+  async #settle(about: Filter): Promise<Result<boolean>> {
+    const jobs = await this.#find([about, RUNNING], MAX_SHOWN);
     if (!jobs.ok) return jobs;
     for (const job of jobs.value) {
       if (!(await this.run(job.id))) return got(false);
@@ -250,6 +272,15 @@ export class Jobs {
     );
     return written.ok ? 'changed' : 'again';
   }
+}
+
+/** Creates a job as the only running one of its group. */
+function takingGroup(create: Extract<Operation, { op: 'create' }>, group: string): Operation[] {
+  const ended: Filter = { all: [isType(JOB_TYPE), { test: 'equal', path: ['attributes', JOB_GROUP], value: group }, { not: RUNNING }] };
+  return [
+    { op: 'update', target: { where: ended }, set: { [JOB_GROUP]: null } },
+    { ...create, unique: [JOB_GROUP] },
+  ];
 }
 
 const RUNNING: Filter = { test: 'equal', path: ['attributes', 'state'], value: 'running' };
