@@ -28,17 +28,17 @@ export interface CachedSubscription {
 const ENTRY_BYTES = 4096;
 
 export interface SubscriptionsOptions {
-  readonly contracts: Contracts;
-  readonly pricings: Pricings;
-  readonly following: Following;
+  readonly contracts: Pick<Contracts, 'current'>;
+  readonly pricings: Pick<Pricings, 'get'>;
+  readonly following: Pick<Following, 'live' | 'follow'>;
   readonly now: () => number;
   readonly maxBytes: number;
 }
 
 export class SubscriptionCache {
-  readonly #contracts: Contracts;
-  readonly #pricings: Pricings;
-  readonly #following: Following;
+  readonly #contracts: SubscriptionsOptions['contracts'];
+  readonly #pricings: SubscriptionsOptions['pricings'];
+  readonly #following: SubscriptionsOptions['following'];
   readonly #now: () => number;
   readonly #kept: LRUCache<string, CachedSubscription>;
   /** Users whose contracts are being read, and the number of changes meanwhile. */
@@ -84,13 +84,16 @@ export class SubscriptionCache {
     }
   }
 
-  /** Stores a new state of a contract that this replica has written. */
+  /** Stores new levels of a contract, which this replica has written or heard of. @returns the subscription with these levels */
   update(subscription: CachedSubscription, contract: Contract): CachedSubscription {
-    const services = subscription.services.map((service) => ({ ...service, used: usedOf(contract, service.service) }));
-    const updated = { ...subscription, contract, services, answers: new Map<string, string>(), until: untilOf(contract) };
+    const updated = withLevels(subscription, contract);
     const kept = this.#kept.get(contract.userId);
     // The feed may have delivered a newer state already.
-    if (kept !== undefined && kept.contract.usage.elementVersion < contract.usage.elementVersion) this.#keep(updated);
+    if (kept === undefined || kept.contract.usage.elementVersion >= contract.usage.elementVersion) return updated;
+    // Not `updated`, which was read before the levels were written: the contract may have been changed or replaced in between.
+    const { id, elementVersion } = kept.contract;
+    if (id === contract.id && elementVersion === contract.elementVersion) this.#keep(withLevels(kept, contract));
+    else this.#kept.delete(contract.userId);
     return updated;
   }
 
@@ -162,6 +165,13 @@ export class SubscriptionCache {
     return got({ contract, services, answers: new Map(), until: untilOf(contract) });
   }
 }
+
+const withLevels = (subscription: CachedSubscription, contract: Contract): CachedSubscription => ({
+  contract,
+  services: subscription.services.map((service) => ({ ...service, used: usedOf(contract, service.service) })),
+  answers: new Map(),
+  until: untilOf(contract),
+});
 
 function usedOf({ usage }: Contract, service: string): ReadonlyMap<string, number> {
   const used = new Map<string, number>();
