@@ -179,6 +179,19 @@ test('space:32 an evaluation is taken back by its feature, or by the client with
   expect(204, await rest.post(`/features/${userId}/gantry-calendar?revert=true`));
 });
 
+test('space:32 what is taken back ends at a reset: the levels before it do not return', async () => {
+  const userId = await subscribe('YARD');
+  const path = `/features/${userId}/gantry-boards`;
+  expect(200, await rest.put(`/contracts/${userId}/usageLevels`, { gantry: { maxBoards: 7 } }));
+  expect(200, await rest.post(path, { 'gantry-maxBoards': 2 }));
+  expect(200, await rest.put(`/contracts/${userId}/usageLevels?reset=true&renewableOnly=false`));
+  expect(204, await rest.post(`${path}?revert=true`));
+  assert.equal((await consumed(userId)).maxBoards, 0);
+  expect(200, await rest.post(path, { 'gantry-maxBoards': 1 }));
+  expect(204, await rest.post(`${path}?revert=true`));
+  assert.equal((await consumed(userId)).maxBoards, 0);
+});
+
 test('space:33 a pricing token carries everything, is signed with the derived key, and ends with the contract', async () => {
   const userId = await subscribe('YARD');
   const path = `/features/${userId}/pricing-token`;

@@ -34,6 +34,7 @@ export interface Consumption {
 /** How far back an evaluation can be reverted. */
 const REVERT_MS = 120_000;
 const CONSUME = 'usage-consume';
+const REVERT = 'usage-revert';
 
 /** SPACE's own text, including its typo: clients compare it. */
 const EXPIRED =
@@ -154,7 +155,7 @@ export class Contracts {
 
   /**
    * Reverts the consumption of evaluations of some limits within the last two minutes: the levels return to those before the oldest (or the
-   * latest) of these evaluations. Limits without one keep their level.
+   * latest) of these evaluations, but not beyond a reset. Limits without one keep their level.
    */
   async revert(
     userId: string,
@@ -172,7 +173,7 @@ export class Contracts {
       const put = [...earlier.value].map(([key, value]) => ({ path: ['consumed', key], value }));
       const target = { id: contract.usage.id, where: isType(USAGE_TYPE) };
       const operation: Operation = { op: 'update', target, version: contract.usage.elementVersion, put };
-      const written = await this.#graph.write('usage-revert', contract.organizationId, [operation], true);
+      const written = await this.#graph.write(REVERT, contract.organizationId, [operation], true);
       if (!written.ok) return RACES.has(written.failure.code) ? 'again' : refused(written.failure);
       return withUsageOf(contract, written.value.operations[0]?.elements[0]);
     });
@@ -181,13 +182,17 @@ export class Contracts {
   async #levelsBefore(usage: Usage, keys: readonly string[], latest: boolean): Promise<Result<Map<string, number>>> {
     const before = new Map<string, number>();
     const seen = await this.#graph.history(usage.id, this.#now() - REVERT_MS, (change) => {
-      if (change.origin.operation !== CONSUME || !isFull(change)) return;
+      const { operation } = change.origin;
+      if (operation === REVERT || !isFull(change)) return;
       const state = stateBefore(change.state, change.undo);
       const [old, now] = [state === undefined ? undefined : toUsage(state), toUsage(change.state)];
       for (const key of keys) {
         const level = old === undefined ? undefined : entryOf(old.consumed, key);
-        if (level === undefined || level === entryOf(now.consumed, key) || (before.has(key) && !latest)) continue;
-        before.set(key, level);
+        const after = entryOf(now.consumed, key);
+        if (level === undefined || level === after) continue;
+        // A reset, a renewal or another pricing.
+        if (operation !== CONSUME && after === 0) before.delete(key);
+        if (operation === CONSUME && (latest || !before.has(key))) before.set(key, level);
       }
     });
     return seen.ok ? got(before) : refused(seen.failure);
