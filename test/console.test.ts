@@ -16,6 +16,7 @@ import { groupPages } from './console/group-pages.ts';
 import { keyboardPages } from './console/keyboard.ts';
 import { lateAnswers } from './console/late-answers.ts';
 import { layoutProblems, loaded, WIDTHS } from './console/layout.ts';
+import { overtakenAnswers } from './console/overtaken-answers.ts';
 import { protocolPages } from './console/protocol-pages.ts';
 import { picture, type Stage, writeNote } from './console/stage.ts';
 import { ADMIN, ask, cookiesOf, hiroToken, logIn, type System, startSystem } from './console/system.ts';
@@ -262,6 +263,7 @@ suite('the console', { timeout: 300_000 }, () => {
   groupPages(stage);
   protocolPages(stage);
   lateAnswers(stage);
+  overtakenAnswers(stage);
   tabs(stage);
 
   /** One of everything that has actions, with names as long as they get. */

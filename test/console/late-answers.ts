@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import type { Stage } from './stage.ts';
 
 /** Holds requests to addresses of this form back. @returns what lets them go on */
-async function holdBack(page: Page, url: string, method: string): Promise<() => void> {
+export async function holdBack(page: Page, url: string, method: string): Promise<() => void> {
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
   await page.route(url, async (route) => {
     if (route.request().method() === method) await held;

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { type Answer, call } from './call.ts';
+import { Form, type FormProps } from './form.tsx';
 import { clock } from './format.ts';
 import type { Me } from './me.ts';
 import { Confirm, Empty, Panel, Problem, Table, Tag } from './parts.tsx';
@@ -32,17 +33,17 @@ interface AccountPages {
 
 /** The accounts with a text in their names: the first page, and as many more as were asked for. */
 function useAccounts(text: string) {
-  const [answer, setAnswer] = useState<Answer<AccountPages>>();
+  const [known, setKnown] = useState<{ readonly text: string; readonly answer: Answer<AccountPages> }>();
   const [wanted, setWanted] = useState({ pages: 1, round: 0 });
   useEffect(() => {
     let isCurrent = true;
-    void readPages(text, wanted.pages).then((got) => isCurrent && setAnswer(got));
+    void readPages(text, wanted.pages).then((got) => isCurrent && setKnown({ text, answer: got }));
     return () => {
       isCurrent = false;
     };
   }, [text, wanted]);
   return {
-    answer,
+    answer: known?.text === text ? known.answer : undefined,
     reload: () => setWanted(({ pages, round }) => ({ pages, round: round + 1 })),
     more: () => setWanted(({ pages, round }) => ({ pages: pages + 1, round })),
     restart: () => setWanted({ pages: 1, round: 0 }),
@@ -69,7 +70,9 @@ export function Accounts({ me }: { readonly me: Me }) {
   const [edited, setEdited] = useState<Account | 'new'>();
   const [asked, setAsked] = useState<ConfirmedAction>();
   const [problem, setProblem] = useState<string>();
-  const [key, setKey] = useState<{ readonly username: string; readonly key: string }>();
+  const [keys, setKeys] = useState<readonly { readonly username: string; readonly key: string }[]>([]);
+  /** The account that a key is being made for. */
+  const [making, setMaking] = useState<string>();
   const carryOut = async () => {
     if (asked === undefined) return;
     const { what, account } = asked;
@@ -90,10 +93,14 @@ export function Accounts({ me }: { readonly me: Me }) {
     reload();
   };
   const makeKey = async (account: Account) => {
+    setMaking(account.id);
     const made = await call<{ readonly key: string }>('POST', `/api/accounts/${encodeURIComponent(account.id)}/keys`, {});
     setProblem(made.ok ? undefined : made.message);
-    if (made.ok) setKey({ username: account.username, key: made.value.key });
+    if (made.ok) setKeys((before) => [...before, { username: account.username, key: made.value.key }]);
+    setMaking(undefined);
   };
+  // Another form may have been opened since.
+  const close = () => setEdited((now) => (now === edited ? undefined : now));
   const { accounts, next }: AccountPages = answer?.ok === true ? answer.value : { accounts: [] };
   return (
     <>
@@ -110,25 +117,27 @@ export function Accounts({ me }: { readonly me: Me }) {
         </button>
       </div>
       <Problem message={problem} />
-      {key === undefined ? null : (
-        <div class="notice" role="status">
+      {keys.map(({ username, key }) => (
+        <div key={key} class="notice" role="status">
           <p>
-            The new API key of {key.username}. It is shown only now: <code>{key.key}</code>
+            The new API key of {username}. It is shown only now: <code>{key}</code>
           </p>
-          <button type="button" onClick={() => setKey(undefined)}>
+          <button type="button" onClick={() => setKeys((before) => before.filter((one) => one.key !== key))}>
             I have kept it
           </button>
         </div>
-      )}
+      ))}
       {edited === undefined ? null : (
         <Edit
           key={edited === 'new' ? 'new' : edited.id}
           account={edited === 'new' ? undefined : edited}
           onDone={() => {
-            setEdited(undefined);
+            close();
+            setProblem(undefined);
             reload();
           }}
-          onCancel={() => setEdited(undefined)}
+          onCancel={close}
+          onLateProblem={setProblem}
         />
       )}
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
@@ -165,6 +174,7 @@ export function Accounts({ me }: { readonly me: Me }) {
                   key={one.id}
                   account={one}
                   isOwn={one.id === me.account}
+                  isMakingKey={making !== undefined}
                   onEdit={() => setEdited(one)}
                   onMakeKey={() => void makeKey(one)}
                   onForgive={() => void forgive(one)}
@@ -190,6 +200,7 @@ export function Accounts({ me }: { readonly me: Me }) {
 interface AccountRowProps {
   readonly account: Account;
   readonly isOwn: boolean;
+  readonly isMakingKey: boolean;
   onEdit(): void;
   onMakeKey(): void;
   onForgive(): void;
@@ -197,7 +208,7 @@ interface AccountRowProps {
   onAsk(what: ConfirmedAction['what']): void;
 }
 
-function AccountRow({ account, isOwn, onEdit, onMakeKey, onForgive, onAsk }: AccountRowProps) {
+function AccountRow({ account, isOwn, isMakingKey, onEdit, onMakeKey, onForgive, onAsk }: AccountRowProps) {
   return (
     <tr>
       <th scope="row" class="wide">
@@ -218,7 +229,7 @@ function AccountRow({ account, isOwn, onEdit, onMakeKey, onForgive, onAsk }: Acc
         </button>
         {account.roles.space === undefined ? null : (
           <>
-            <button type="button" onClick={onMakeKey}>
+            <button type="button" disabled={isMakingKey} onClick={onMakeKey}>
               New key
             </button>
             <button type="button" onClick={() => onAsk('remove-keys')}>
@@ -267,66 +278,50 @@ function questionOf({ what, account: { username } }: ConfirmedAction): { readonl
   }
 }
 
-function Edit({ account, onDone, onCancel }: { readonly account: Account | undefined; onDone(): void; onCancel(): void }) {
-  const [problem, setProblem] = useState<string>();
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    if (!(event.currentTarget instanceof HTMLFormElement)) return;
-    const fields = new FormData(event.currentTarget);
+function Edit({ account, ...ends }: FormProps & { readonly account: Account | undefined }) {
+  const submit = async (fields: FormData): Promise<Answer<unknown>> => {
     const text = (name: string) => String(fields.get(name) ?? '').trim();
     const roles = rolesFrom(text('roles'));
-    if (roles === undefined) {
-      setProblem(`Roles are written a protocol a line, such as ${EXAMPLE}`);
-      return;
-    }
+    if (roles === undefined) return { ok: false, status: 0, message: `Roles are written a protocol a line, such as ${EXAMPLE}` };
     const scopes = text('scopes')
       .split(/[\s,]+/)
       .filter((scope) => scope !== '');
     const password = String(fields.get('password') ?? '');
     const rest = { roles, scopes, ...(password === '' ? {} : { password }) };
-    const done =
-      account === undefined
-        ? await call('POST', '/api/accounts', { username: text('username'), ...rest })
-        : await call('PUT', `/api/accounts/${encodeURIComponent(account.id)}`, { ...rest, version: account.version });
-    if (done.ok) onDone();
-    else setProblem(done.message);
+    return account === undefined
+      ? call('POST', '/api/accounts', { username: text('username'), ...rest })
+      : call('PUT', `/api/accounts/${encodeURIComponent(account.id)}`, { ...rest, version: account.version });
   };
   return (
-    <Panel title={account === undefined ? 'New account' : account.username}>
-      <form class="fields" onSubmit={(event) => void submit(event)}>
-        {account === undefined ? (
-          <label>
-            User name
-            <input name="username" required autocomplete="off" />
-          </label>
-        ) : null}
+    <Form
+      title={account === undefined ? 'New account' : account.username}
+      action={account === undefined ? 'Create' : 'Save'}
+      said="It is saved."
+      {...{ submit, ...ends }}
+    >
+      {account === undefined ? (
         <label>
-          {account === undefined ? 'Password' : 'New password (leave it empty to keep the old one)'}
-          <input name="password" type="password" minLength={8} required={account === undefined} autocomplete="new-password" />
+          User name
+          <input name="username" required autocomplete="off" />
         </label>
-        <label>
-          Roles, a protocol a line
-          <textarea
-            name="roles"
-            rows={4}
-            placeholder={EXAMPLE}
-            defaultValue={account === undefined ? '' : rolesText(account.roles).join('\n')}
-          />
-        </label>
-        <label>
-          Data scopes besides its own; * stands for all
-          <input name="scopes" defaultValue={account?.scopes.join(' ') ?? ''} />
-        </label>
-        <Problem message={problem} />
-        <div class="row">
-          <button type="submit" class="primary">
-            {account === undefined ? 'Create' : 'Save'}
-          </button>
-          <button type="button" onClick={onCancel}>
-            Cancel
-          </button>
-        </div>
-      </form>
-    </Panel>
+      ) : null}
+      <label>
+        {account === undefined ? 'Password' : 'New password (leave it empty to keep the old one)'}
+        <input name="password" type="password" minLength={8} required={account === undefined} autocomplete="new-password" />
+      </label>
+      <label>
+        Roles, a protocol a line
+        <textarea
+          name="roles"
+          rows={4}
+          placeholder={EXAMPLE}
+          defaultValue={account === undefined ? '' : rolesText(account.roles).join('\n')}
+        />
+      </label>
+      <label>
+        Data scopes besides its own; * stands for all
+        <input name="scopes" defaultValue={account?.scopes.join(' ') ?? ''} />
+      </label>
+    </Form>
   );
 }

@@ -4,12 +4,21 @@ import { type Answer, call } from './call.ts';
 /** A token is renewed when it has less time left than this. */
 const RENEW_MS = 30_000;
 let known: { readonly token: string; readonly expiresAt: number } | undefined;
+/** Counts logins: a token that was asked for before is another user's. */
+let logins = 0;
+
+/** Whoever logs in next has a token of their own. */
+export function forgetToken(): void {
+  known = undefined;
+  logins += 1;
+}
 
 export async function accessToken(): Promise<Answer<string>> {
   if (known !== undefined && known.expiresAt - Date.now() > RENEW_MS) return { ok: true, value: known.token };
+  const askedBy = logins;
   const got = await call<{ readonly token: string; readonly expiresAt: number }>('POST', '/api/token', {});
   if (!got.ok) return got;
-  known = got.value;
+  if (askedBy === logins) known = got.value;
   return { ok: true, value: got.value.token };
 }
 

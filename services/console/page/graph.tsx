@@ -177,15 +177,21 @@ function Element({ id }: { readonly id: string }) {
 }
 
 function Attributes({ element, onSaved }: { readonly element: OpenedElement['element']; onSaved(): void }) {
-  const [text, setText] = useState<string>();
+  /** What is edited, with the version that it is a change of: a newer one may be drawn meanwhile. */
+  const [edited, setEdited] = useState<{ readonly text: string; readonly version: number }>();
   const [problem, setProblem] = useState<string>();
-  if (text === undefined) {
+  const [saving, setSaving] = useState(false);
+  const close = () => {
+    setEdited(undefined);
+    setProblem(undefined);
+  };
+  if (edited === undefined) {
     return (
       <>
         <pre class="code">{element.attributes}</pre>
         {element.deleted ? null : (
           <div class="row">
-            <button type="button" onClick={() => setText(element.attributes)}>
+            <button type="button" onClick={() => setEdited({ text: element.attributes, version: element.version })}>
               Edit
             </button>
           </div>
@@ -193,6 +199,7 @@ function Attributes({ element, onSaved }: { readonly element: OpenedElement['ele
       </>
     );
   }
+  const { text, version } = edited;
   const save = async () => {
     try {
       JSON.parse(text);
@@ -200,33 +207,41 @@ function Attributes({ element, onSaved }: { readonly element: OpenedElement['ele
       setProblem(`This is not JSON: ${error instanceof Error ? error.message : ''}`);
       return;
     }
+    setSaving(true);
     // As text, so that integers beyond 2^53 stay exact.
     const answer = await call(
       'PUT',
       `/api/element?id=${encodeURIComponent(element.id)}`,
       undefined,
-      `{"version":${element.version},"attributes":${text}}`,
+      `{"version":${version},"attributes":${text}}`,
     );
+    setSaving(false);
     if (!answer.ok) {
       setProblem(answer.message);
       return;
     }
-    setText(undefined);
-    setProblem(undefined);
+    close();
     onSaved();
   };
   return (
     <>
       <label>
         Attributes
-        <textarea class="code" rows={12} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea
+          class="code"
+          rows={12}
+          spellcheck={false}
+          readOnly={saving}
+          value={text}
+          onInput={(event) => setEdited({ text: event.currentTarget.value, version })}
+        />
       </label>
       <Problem message={problem} />
       <div class="row">
-        <button type="button" class="primary" onClick={() => void save()}>
+        <button type="button" class="primary" disabled={saving} onClick={() => void save()}>
           Save
         </button>
-        <button type="button" onClick={() => setText(undefined)}>
+        <button type="button" disabled={saving} onClick={close}>
           Cancel
         </button>
       </div>

@@ -1,24 +1,24 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { call } from './call.ts';
+import { type Answer, call } from './call.ts';
 import { Brand, Problem } from './parts.tsx';
 
-export function Login({ over, onDone }: { readonly over: boolean; onDone(): Promise<void> }) {
+export function Login({ over, onDone }: { readonly over: boolean; onDone(): Promise<Answer<unknown>> }) {
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
   const first = useRef<HTMLInputElement>(null);
   useEffect(() => first.current?.focus(), []);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
-    if (!(event.currentTarget instanceof HTMLFormElement)) return;
+    if (busy || !(event.currentTarget instanceof HTMLFormElement)) return;
     const fields = new FormData(event.currentTarget);
     setBusy(true);
-    const answer = await call('POST', '/api/session', {
+    const loggedIn = await call('POST', '/api/session', {
       username: String(fields.get('username')),
       password: String(fields.get('password')),
     });
+    const answer = loggedIn.ok ? await onDone() : loggedIn;
     setBusy(false);
-    if (answer.ok) await onDone();
-    else setProblem(sentenceOf(answer.status, answer.message));
+    if (!answer.ok) setProblem(sentenceOf(answer.status, answer.message));
   };
   return (
     <main class="login">

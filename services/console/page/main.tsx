@@ -4,6 +4,7 @@ import './style.css';
 import { Accounts } from './accounts.tsx';
 import { call, whenLoggedOut } from './call.ts';
 import { Connections } from './connections.tsx';
+import { forgetToken } from './edge-call.ts';
 import { Graph } from './graph.tsx';
 import { Groups } from './groups.tsx';
 import { Login } from './login.tsx';
@@ -37,29 +38,50 @@ const VIEWS: readonly ViewOf[] = [
 /** How long before its end a session is renewed, while the page is open. */
 const RENEW_BEFORE_MS = 120_000;
 const LONGEST_WAIT_MS = 30 * 60_000;
+/** After a renewal that got no answer. */
+const RENEW_AGAIN_MS = 10_000;
 
 function App() {
   const [me, setMe] = useState<Me | 'unknown' | 'nobody'>('unknown');
   const [over, setOver] = useState(false);
+  const [failedRenewals, setFailedRenewals] = useState(0);
   const { path } = useAddress();
+  const end = () => {
+    forgetToken();
+    setMe('nobody');
+  };
   const load = async () => {
     const got = await call<Me>('GET', '/api/session');
-    setMe(got.ok ? got.value : 'nobody');
+    if (got.ok) setMe(got.value);
+    else end();
+    return got;
   };
   useEffect(() => {
     whenLoggedOut(() => {
       setOver(true);
-      setMe('nobody');
+      end();
     });
     void load();
   }, []);
   const expiresAt = typeof me === 'object' ? me.expiresAt : undefined;
+  const renew = async () => {
+    const renewed = await call<undefined>('PUT', '/api/session');
+    const got = renewed.ok ? await call<Me>('GET', '/api/session') : renewed;
+    if (got.ok) {
+      setFailedRenewals(0);
+      setMe(got.value);
+    } else if (got.status === 401 || got.status === 403) {
+      setOver(true);
+      end();
+    } else setFailedRenewals((before) => before + 1);
+  };
   useEffect(() => {
     if (expiresAt === undefined) return;
-    const wait = Math.min(LONGEST_WAIT_MS, Math.max(1000, expiresAt - Date.now() - RENEW_BEFORE_MS));
-    const timer = setTimeout(() => void call('PUT', '/api/session').then(load), wait);
+    const due = Math.min(LONGEST_WAIT_MS, Math.max(1000, expiresAt - Date.now() - RENEW_BEFORE_MS));
+    // What is being typed is not lost to a renewal without an answer: the session has not ended.
+    const timer = setTimeout(() => void renew(), failedRenewals === 0 ? due : RENEW_AGAIN_MS);
     return () => clearTimeout(timer);
-  }, [expiresAt]);
+  }, [expiresAt, failedRenewals]);
   useEffect(() => {
     const view = VIEWS.find((each) => each.path === path);
     document.querySelector('nav [aria-current=page]')?.scrollIntoView({ inline: 'center', block: 'nearest' });
@@ -71,7 +93,7 @@ function App() {
   const logOut = async () => {
     await call('DELETE', '/api/session');
     setOver(false);
-    setMe('nobody');
+    end();
   };
   return (
     <div class="shell">

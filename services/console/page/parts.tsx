@@ -42,16 +42,16 @@ export const Tag = ({
 }) => <span class={`tag ${kind}`}>{children}</span>;
 
 /**
- * Sends the request when it appears, when the URL changes, and on demand.
+ * Sends the request when it appears, when the URL changes, and on demand. The answer is that of this URL: undefined until it comes.
  * @param everyMs repeats the request every so many milliseconds while the page is visible
  */
 export function useAnswer<T>(url: string | undefined, everyMs?: number): { readonly answer: Answer<T> | undefined; reload(): void } {
-  const [answer, setAnswer] = useState<Answer<T>>();
+  const [known, setKnown] = useState<{ readonly url: string; readonly answer: Answer<T> }>();
   const [round, setRound] = useState(0);
   const isPending = useRef(false);
   useEffect(() => {
     if (url === undefined) {
-      setAnswer(undefined);
+      setKnown(undefined);
       return;
     }
     let isCurrent = true;
@@ -59,7 +59,7 @@ export function useAnswer<T>(url: string | undefined, everyMs?: number): { reado
     void call<T>('GET', url).then((got) => {
       if (!isCurrent) return;
       isPending.current = false;
-      setAnswer(got);
+      setKnown({ url, answer: got });
     });
     return () => {
       isCurrent = false;
@@ -80,7 +80,7 @@ export function useAnswer<T>(url: string | undefined, everyMs?: number): { reado
       document.removeEventListener('visibilitychange', again);
     };
   }, [everyMs]);
-  return { answer, reload };
+  return { answer: known !== undefined && known.url === url ? known.answer : undefined, reload };
 }
 
 /** A question in the browser's native dialog, which handles keyboard, focus and Escape. */

@@ -44,6 +44,17 @@ interface Log {
 const [MAX_CALLS, MAX_LOGS, MAX_VERSIONS] = [20, 200, 20];
 const LEVELS: Readonly<Record<string, 'bad' | 'warn' | 'plain'>> = { error: 'bad', warn: 'warn' };
 
+/** The newest items, each once, as it is first in the list. What is read after a lost connection may be newer than what came before. */
+function newest<T extends { readonly _id: string }>(items: readonly T[], on: (item: T) => string, most: number): readonly T[] {
+  const once = new Map(items.toReversed().map((item) => [item._id, item]));
+  return [...once.values()]
+    .reverse()
+    .sort((one, other) => Date.parse(on(other)) - Date.parse(on(one)))
+    .slice(0, most);
+}
+const newestCalls = (calls: readonly Call[]) => newest(calls, ({ started_at }) => started_at, MAX_CALLS);
+const newestLogs = (logs: readonly Log[]) => newest(logs, ({ createdAt }) => createdAt, MAX_LOGS);
+
 interface EditorProps {
   readonly saga: string;
   readonly kind: RunnableType;
@@ -61,6 +72,7 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
   const [said, setSaid] = useState<string>();
   const [problem, setProblem] = useState<string>();
   const [removing, setRemoving] = useState(false);
+  const [isBusy, setBusy] = useState(false);
 
   const load = async () => {
     const [one, saved] = await Promise.all([
@@ -72,10 +84,6 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
   };
   useEffect(() => {
     void load();
-    const merge = <T extends { readonly _id: string }>(before: readonly T[], more: readonly T[], most: number): readonly T[] => {
-      const seen = new Set(more.map(({ _id }) => _id));
-      return [...more, ...before.filter(({ _id }) => !seen.has(_id))].slice(0, most);
-    };
     // Joins before reading: what happens in between is in both, and everything earlier in the result of the read.
     return subscribeToSaga(
       saga,
@@ -85,29 +93,31 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
       ],
       {
         event: (name, body) => {
-          if (name === '/runnable_calls') setCalls((before) => merge(before, [body as Call], MAX_CALLS));
-          if (name === '/runnable_logs') setLogs((before) => merge(before, [body as Log], MAX_LOGS));
+          if (name === '/runnable_calls') setCalls((before) => newestCalls([body as Call, ...before]));
+          if (name === '/runnable_logs') setLogs((before) => newestLogs([body as Log, ...before]));
         },
         state: (isLive) => {
           setLive(isLive);
           if (!isLive) return;
           void callSaga<readonly Call[]>(saga, 'GET', `${at}/runnable_calls?limit=${MAX_CALLS}`).then(
-            (got) => got.ok && setCalls((before) => merge(got.value, before, MAX_CALLS)),
+            (got) => got.ok && setCalls((before) => newestCalls([...before, ...got.value])),
           );
           void callSaga<readonly Log[]>(saga, 'GET', `${at}/runnable_logs?limit=${MAX_LOGS}`).then(
-            (got) => got.ok && setLogs((before) => merge(got.value, before, MAX_LOGS)),
+            (got) => got.ok && setLogs((before) => newestLogs([...before, ...got.value])),
           );
         },
       },
     );
   }, [saga, kind, id]);
 
-  const carryOut = async (sentence: string, method: 'POST' | 'PUT', path: string, body?: unknown) => {
+  const carryOut = async (sentence: string, method: 'POST' | 'PUT', path: string, body?: object) => {
+    setBusy(true);
     const done = await callSaga(saga, method, path, body);
     setProblem(done.ok ? undefined : done.message);
     setSaid(done.ok ? sentence : undefined);
-    if (done.ok) await load();
-    return done.ok;
+    // Only a change, since the form is made anew from what is read: what was typed before a run stays.
+    if (done.ok && method === 'PUT') await load();
+    setBusy(false);
   };
   const remove = async () => {
     setRemoving(false);
@@ -125,7 +135,12 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
         aside={
           <>
             <Tag>version {one.version}</Tag>
-            <button type="button" class="primary" onClick={() => void carryOut('It was started.', 'POST', `${at}/run`, {})}>
+            <button
+              type="button"
+              class="primary"
+              disabled={isBusy}
+              onClick={() => void carryOut('It was started.', 'POST', `${at}/run`, {})}
+            >
               Run now
             </button>
             <button type="button" onClick={() => setRemoving(true)}>
@@ -140,7 +155,13 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
             {said}
           </p>
         )}
-        <Editor key={one.version} kind={kind} runnable={one} onSave={(body) => carryOut('It is saved.', 'PUT', at, body)} />
+        <Editor
+          key={one.version}
+          kind={kind}
+          runnable={one}
+          isBusy={isBusy}
+          onSave={(body) => void carryOut('It is saved.', 'PUT', at, body)}
+        />
       </Panel>
       <div class="columns">
         <Panel title="Last calls" aside={live ? <Tag kind="good">live</Tag> : <Tag kind="warn">joining</Tag>}>
@@ -150,7 +171,8 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
           <Versions
             versions={versions}
             now={one.version}
-            onRestore={(version) => carryOut('It is restored.', 'PUT', `${at}/versions/${version}/restore`)}
+            isBusy={isBusy}
+            onRestore={(version) => void carryOut('It is restored.', 'PUT', `${at}/versions/${version}/restore`)}
           />
         </Panel>
       </div>
@@ -180,46 +202,44 @@ export function RunnableEditor({ saga, kind, id, onGone }: EditorProps) {
 interface FormProps {
   readonly kind: RunnableType;
   readonly runnable: Runnable;
-  onSave(body: object): Promise<boolean>;
+  /** The form is made anew from the version that is saved or restored, so nothing can be typed meanwhile. */
+  readonly isBusy: boolean;
+  onSave(body: object): void;
 }
 
-/** What is saved cannot be changed meanwhile: the form is made anew from the version that was saved. */
-function Editor({ kind, runnable, onSave }: FormProps) {
-  const [saving, setSaving] = useState(false);
-  const submit = async (event: SubmitEvent) => {
+function Editor({ kind, runnable, isBusy, onSave }: FormProps) {
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    if (saving || !(event.currentTarget instanceof HTMLFormElement)) return;
+    if (isBusy || !(event.currentTarget instanceof HTMLFormElement)) return;
     const fields = new FormData(event.currentTarget);
     const text = (name: string) => String(fields.get(name) ?? '');
     const when = kind === 'scripts' ? { path: text('path') } : { schedule: text('schedule') };
     const flags = { enabled: fields.has('enabled'), logging: fields.has('logging') };
-    setSaving(true);
-    await onSave({ name: text('name'), body: text('body'), ...when, ...flags });
-    setSaving(false);
+    onSave({ name: text('name'), body: text('body'), ...when, ...flags });
   };
   const where = kind === 'scripts' ? { name: 'path', label: 'Path that fires it' } : { name: 'schedule', label: 'Schedule (cron)' };
   return (
-    <form class="fields" onSubmit={(event) => void submit(event)}>
+    <form class="fields" onSubmit={submit}>
       <label>
         Name
-        <input name="name" readOnly={saving} defaultValue={runnable.name} />
+        <input name="name" readOnly={isBusy} defaultValue={runnable.name} />
       </label>
       <label>
         {where.label}
-        <input name={where.name} class="mono" required readOnly={saving} defaultValue={runnable.path ?? runnable.schedule ?? ''} />
+        <input name={where.name} class="mono" required readOnly={isBusy} defaultValue={runnable.path ?? runnable.schedule ?? ''} />
       </label>
       <label>
         Code
-        <textarea name="body" class="code" rows={14} spellcheck={false} readOnly={saving} defaultValue={runnable.body} />
+        <textarea name="body" class="code" rows={14} spellcheck={false} readOnly={isBusy} defaultValue={runnable.body} />
       </label>
       <label class="check">
-        <input type="checkbox" name="enabled" disabled={saving} defaultChecked={runnable.enabled} /> Enabled
+        <input type="checkbox" name="enabled" disabled={isBusy} defaultChecked={runnable.enabled} /> Enabled
       </label>
       <label class="check">
-        <input type="checkbox" name="logging" disabled={saving} defaultChecked={runnable.logging} /> Keep what it writes to its console
+        <input type="checkbox" name="logging" disabled={isBusy} defaultChecked={runnable.logging} /> Keep what it writes to its console
       </label>
       <div class="row">
-        <button type="submit" class="primary" disabled={saving}>
+        <button type="submit" class="primary" disabled={isBusy}>
           Save
         </button>
       </div>
@@ -258,10 +278,11 @@ const Calls = ({ calls }: { readonly calls: readonly Call[] }) =>
 interface VersionsProps {
   readonly versions: readonly Version[];
   readonly now: number;
-  onRestore(id: string): Promise<boolean>;
+  readonly isBusy: boolean;
+  onRestore(id: string): void;
 }
 
-const Versions = ({ versions, now, onRestore }: VersionsProps) => (
+const Versions = ({ versions, now, isBusy, onRestore }: VersionsProps) => (
   <ul class="edges">
     {versions.map(({ _id, version, createdAt }) => (
       <li key={_id}>
@@ -269,7 +290,7 @@ const Versions = ({ versions, now, onRestore }: VersionsProps) => (
         {version === now ? (
           <Tag kind="info">current</Tag>
         ) : (
-          <button type="button" aria-label={`Restore version ${version}`} onClick={() => void onRestore(_id)}>
+          <button type="button" disabled={isBusy} aria-label={`Restore version ${version}`} onClick={() => onRestore(_id)}>
             Restore
           </button>
         )}

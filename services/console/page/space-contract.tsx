@@ -1,8 +1,9 @@
 /** The form of a contract: a new one, or another subscription of a user. */
 import { useEffect, useState } from 'preact/hooks';
+import { Form } from './form.tsx';
 import { Problem } from './parts.tsx';
 import { callSpace, inOrganization, type OfferedPricing, type OfferedService, useSpace } from './space-calls.ts';
-import { Form, type FormProps, Organization } from './space-forms.tsx';
+import { Organization, type SpaceFormProps } from './space-forms.tsx';
 
 /** One service of a subscription as it is chosen. */
 export interface Chosen {
@@ -20,7 +21,7 @@ export interface EditedContract {
 }
 
 /** A new contract, or with `contract` another subscription of its user: a novation. */
-export function Contract({ space, contract, onDone, onCancel }: FormProps & { readonly contract: EditedContract | undefined }) {
+export function Contract({ space, contract, ...ends }: SpaceFormProps & { readonly contract: EditedContract | undefined }) {
   const [organization, setOrganization] = useState(contract?.organization ?? '');
   const [chosen, setChosen] = useState<readonly Chosen[]>(contract?.chosen ?? []);
   const listed = useSpace<readonly OfferedService[]>(
@@ -51,7 +52,7 @@ export function Contract({ space, contract, onDone, onCancel }: FormProps & { re
       title={contract === undefined ? 'New contract' : `Subscription of ${contract.user}`}
       action={contract === undefined ? 'Create' : 'Change subscription'}
       said={contract === undefined ? 'The contract is made.' : 'The subscription is changed; the earlier one is in the history.'}
-      {...{ submit, onDone, onCancel }}
+      {...{ submit, ...ends }}
     >
       {contract === undefined ? (
         <>

@@ -1,53 +1,11 @@
 /** Forms of the SPACE page about pricings: upload one, archive one. */
-import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { Answer } from './call.ts';
-import { Panel, Problem } from './parts.tsx';
+import { Form, type FormProps } from './form.tsx';
+import { Problem } from './parts.tsx';
 import { callSpace, inOrganization, type OfferedPricing, type Organizations, useSpace } from './space-calls.ts';
 
-export interface FormProps {
+export interface SpaceFormProps extends FormProps {
   readonly space: string;
-  onDone(said: string): void;
-  onCancel(): void;
-}
-
-/** A form in a panel: submits once at a time, and shows why it was refused. */
-export function Form(
-  props: Pick<FormProps, 'onDone' | 'onCancel'> & {
-    readonly title: string;
-    readonly action: string;
-    readonly said: string;
-    readonly children: ComponentChildren;
-    submit(fields: FormData): Promise<Answer<unknown>>;
-  },
-) {
-  const [problem, setProblem] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    if (busy || !(event.currentTarget instanceof HTMLFormElement)) return;
-    setBusy(true);
-    const done = await props.submit(new FormData(event.currentTarget));
-    setBusy(false);
-    if (done.ok) props.onDone(props.said);
-    else setProblem(done.message);
-  };
-  return (
-    <Panel title={props.title}>
-      <form class="fields" onSubmit={(event) => void submit(event)}>
-        {props.children}
-        <Problem message={problem} />
-        <div class="row">
-          <button type="submit" class="primary" disabled={busy}>
-            {props.action}
-          </button>
-          <button type="button" onClick={props.onCancel}>
-            Cancel
-          </button>
-        </div>
-      </form>
-    </Panel>
-  );
 }
 
 interface OrganizationProps {
@@ -91,13 +49,14 @@ export function Organization({ space, value, onInput }: OrganizationProps) {
 }
 
 export interface UploadedTo {
+  readonly id: string;
   readonly name: string;
   readonly organization: string;
   readonly disabled: boolean;
 }
 
 /** @param props.service undefined: the pricing makes a new one; one that is disabled is enabled by it */
-export function Upload({ space, service, onDone, onCancel }: FormProps & { readonly service: UploadedTo | undefined }) {
+export function Upload({ space, service, ...ends }: SpaceFormProps & { readonly service: UploadedTo | undefined }) {
   const [organization, setOrganization] = useState(service?.organization ?? '');
   const [yaml, setYaml] = useState('');
   const upload = () => {
@@ -112,7 +71,7 @@ export function Upload({ space, service, onDone, onCancel }: FormProps & { reado
       action="Upload"
       said="The pricing is uploaded."
       submit={upload}
-      {...{ onDone, onCancel }}
+      {...ends}
     >
       {service === undefined ? <Organization space={space} value={organization} onInput={setOrganization} /> : null}
       <label>
@@ -138,7 +97,7 @@ export interface Version {
 }
 
 /** Archives a version; its contracts move to the newest active one, under the plan that is chosen here. */
-export function Archive({ space, archived, onDone, onCancel }: FormProps & { readonly archived: Version }) {
+export function Archive({ space, archived, ...ends }: SpaceFormProps & { readonly archived: Version }) {
   const { organization, service, version } = archived;
   const at = (...parts: readonly string[]) => inOrganization(organization, 'services', service, 'pricings', ...parts);
   const active = useSpace<readonly OfferedPricing[]>(space, at());
@@ -153,13 +112,7 @@ export function Archive({ space, archived, onDone, onCancel }: FormProps & { rea
     return callSpace(space, 'PUT', `${at(version)}?availability=archived`, body);
   };
   return (
-    <Form
-      title={`Archive ${service} ${version}`}
-      action="Archive"
-      said={`${service} ${version} is archived.`}
-      submit={archive}
-      {...{ onDone, onCancel }}
-    >
+    <Form title={`Archive ${service} ${version}`} action="Archive" said={`${service} ${version} is archived.`} submit={archive} {...ends}>
       <p class="hint">
         {newest === undefined
           ? 'It is the only active version, and one has to stay active.'

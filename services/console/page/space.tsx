@@ -72,6 +72,7 @@ export function Space({ space }: { readonly space: string | undefined }) {
       done(sentence);
     },
     onCancel: close,
+    onLateProblem: setProblem,
   };
   return (
     <>
@@ -98,9 +99,9 @@ export function Space({ space }: { readonly space: string | undefined }) {
         </p>
       )}
       {space === undefined || opened === undefined ? null : opened.form === 'upload' ? (
-        <Upload key={opened.service?.name} space={space} service={opened.service} {...form} />
+        <Upload key={opened.service?.id} space={space} service={opened.service} {...form} />
       ) : opened.form === 'archive' ? (
-        <Archive key={opened.archived.version} space={space} archived={opened.archived} {...form} />
+        <Archive key={JSON.stringify(opened.archived)} space={space} archived={opened.archived} {...form} />
       ) : (
         <Contract key={opened.contract?.user} space={space} contract={opened.contract} {...form} />
       )}
