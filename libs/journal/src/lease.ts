@@ -25,8 +25,8 @@ export class Leases {
     this.#prefix = prefix;
   }
 
-  /** Undefined if another process holds it, or Redis is unavailable. */
-  async take(name: string, termMs: number): Promise<Lease | undefined> {
+  /** The lease, or why there is none: another process holds it, or Redis does not answer. */
+  async take(name: string, termMs: number): Promise<Lease | 'held' | 'unavailable'> {
     const owner = randomBytes(12).toString('hex');
     // Both keys are in one slot of a cluster.
     const keys = [`${this.#prefix}{${name}}`, `${this.#prefix}{${name}}:fence`];
@@ -40,7 +40,7 @@ export class Leases {
     };
     try {
       const [fence] = await runScript(this.#redis, SCRIPTS.take, keys, [owner, String(termMs)]);
-      if (fence === undefined) return undefined;
+      if (fence === undefined) return 'held';
       return {
         fence: Number(fence),
         renew: (forMs) => keep('renew', forMs),
@@ -49,7 +49,7 @@ export class Leases {
         },
       };
     } catch {
-      return undefined;
+      return 'unavailable';
     }
   }
 }

@@ -138,7 +138,10 @@ async function runNow(
   const run = { ...fresh, at: left?.at ?? fresh.at };
   if (type === 'jobs') {
     const started = await options.jobs.startNow(run);
-    return started ? done({ call }) : failed('conflict', 'the job is running');
+    if (started === 'started') return done({ call });
+    return started === 'running'
+      ? failed('conflict', 'the job is running')
+      : failed('unavailable', 'Redis does not answer: jobs do not start');
   }
   void options.runs.start({ ...run, handOver: () => handOver(options.bus, run) });
   return done({ call });

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { operationId } from '@polyedge/contracts/operation-id';
 import type { Lease, Leases } from '@polyedge/journal/lease';
+import type { JsonObject } from '@polyedge/query/json';
 import { ofType, TYPES } from '@polyedge/saga/elements';
 import { nextTick } from '@polyedge/saga/schedule';
 import type { Log } from '@polyedge/service-kit/log';
@@ -78,25 +79,36 @@ export class Jobs {
     await Promise.all([...this.#running.values()].map((lease) => lease.release()));
   }
 
-  /** Starts a job now, unless it is running. */
-  async startNow(wanted: RunRequest): Promise<boolean> {
-    const { runnable } = wanted;
-    const key = JSON.stringify([runnable.tenant, runnable.id]);
-    if (this.#running.has(key)) return false;
-    const lease = await this.#options.leases.take(`job:${key}`, RUNNING_MS);
-    if (lease === undefined) return false;
+  /** Starts a job now, unless it is running or Redis, which knows whether it is, does not answer. */
+  async startNow(wanted: RunRequest): Promise<'started' | 'running' | 'unavailable'> {
+    const key = keyOf(wanted.runnable);
+    const taken = await this.#take(key);
+    if (taken === 'taken') this.#start(key, wanted);
+    return taken === 'taken' ? 'started' : taken;
+  }
+
+  /** Holds a job for its next run, so that it does not start a second time. */
+  async #take(key: string): Promise<'taken' | 'running' | 'unavailable'> {
+    if (this.#running.has(key)) return 'running';
+    const lease = await this.#options.leases.take(runningLease(key), RUNNING_MS);
+    if (typeof lease === 'string') return lease === 'held' ? 'running' : lease;
     this.#running.set(key, lease);
+    return 'taken';
+  }
+
+  async #release(key: string): Promise<void> {
+    const lease = this.#running.get(key);
+    this.#running.delete(key);
+    await lease?.release();
+  }
+
+  #start(key: string, wanted: RunRequest): void {
     const handOver = async (): Promise<boolean> => {
       // The next runner needs it.
-      this.#running.delete(key);
-      await lease.release();
+      await this.#release(key);
       return this.#options.handOver(wanted);
     };
-    void this.#options.runs.start({ ...wanted, handOver }).finally(() => {
-      this.#running.delete(key);
-      void lease.release();
-    });
-    return true;
+    void this.#options.runs.start({ ...wanted, handOver }).finally(() => this.#release(key));
   }
 
   async #renew(): Promise<void> {
@@ -109,8 +121,8 @@ export class Jobs {
           if (!(await held.renew(CHARGE_MS))) this.#charge.delete(tenant);
           continue;
         }
-        const lease = this.#left ? undefined : await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
-        if (lease === undefined) continue;
+        const lease = this.#left ? 'held' : await this.#options.leases.take(`charge:${tenant}`, CHARGE_MS);
+        if (typeof lease !== 'object') continue;
         if (this.#left) {
           await lease.release();
           continue;
@@ -119,7 +131,14 @@ export class Jobs {
         // Earlier ticks are skipped.
         for (const key of this.#due.keys()) if (key.startsWith(JSON.stringify([tenant]).slice(0, -1))) this.#due.delete(key);
       }
-      for (const lease of this.#running.values()) await lease.renew(RUNNING_MS);
+      for (const [key, lease] of this.#running) {
+        if ((await lease.renew(RUNNING_MS)) || this.#running.get(key) !== lease) continue;
+        // Redis has lost it: the job is still running.
+        const again = await this.#options.leases.take(runningLease(key), RUNNING_MS);
+        if (typeof again === 'string') continue;
+        if (this.#running.get(key) === lease) this.#running.set(key, again);
+        else await again.release();
+      }
     } finally {
       this.#renewing = false;
     }
@@ -135,7 +154,7 @@ export class Jobs {
       const known = new Set<string>();
       for (const job of table.jobs()) {
         if (!job.enabled || job.schedule === undefined) continue;
-        const key = JSON.stringify([job.tenant, job.id]);
+        const key = keyOf(job);
         known.add(key);
         const due = this.#dueOf(key, job, now);
         if (due.at === undefined || due.at > now) continue;
@@ -157,24 +176,23 @@ export class Jobs {
   }
 
   async #tick(job: Runnable, tick: number, next: number | undefined): Promise<void> {
-    const { writing, log } = this.#options;
-    const key = JSON.stringify([job.tenant, job.id]);
-    if (this.#running.has(key)) return;
+    const key = keyOf(job);
+    // Before the tick is claimed: one that cannot start now is not recorded as a run.
+    const taken = await this.#take(key);
+    const next_run_at = next === undefined ? null : new Date(next).toISOString();
+    if (taken !== 'taken') {
+      const why = taken === 'running' ? 'the job is still running' : 'Redis does not answer';
+      this.#options.log.info(`skipped a tick of a job: ${why}`, { id: job.id });
+      await this.#note(job, tick, digestId('skip', job.tenant, job.id, String(tick)), { next_run_at });
+      return;
+    }
     const call = digestId('job', job.tenant, job.id, String(tick));
-    const set = { last_run_at: new Date(tick).toISOString(), next_run_at: next === undefined ? null : new Date(next).toISOString() };
-    const taken = await writing.write(
-      { tenant: job.tenant, scope: job.scope, lane: job.id },
-      {
-        operationId: operationId(tick, createHash('sha256').update(call).digest()),
-        by: APP,
-        app: APP,
-        origin: { protocol: 'saga', way: 'job', operation: 'tick' },
-        operations: [{ op: 'update', target: { id: job.id, where: ofType(TYPES.job) }, set }],
-      },
-    );
-    // Another runner has started it.
-    if (!taken.ok || taken.value.repeated === true) return;
-    const started = await this.startNow({
+    const isOurs = await this.#note(job, tick, call, { last_run_at: new Date(tick).toISOString(), next_run_at });
+    if (!isOurs) {
+      await this.#release(key);
+      return;
+    }
+    this.#start(key, {
       runnable: job,
       call,
       seed: call,
@@ -189,6 +207,23 @@ export class Jobs {
       testData: false,
       http: false,
     });
-    if (!started) log.info('a job runs still: a tick is left out', { id: job.id });
+  }
+
+  /** Writes to the job. @returns false if it fails, or another runner has written it */
+  async #note(job: Runnable, tick: number, id: string, set: JsonObject): Promise<boolean> {
+    const written = await this.#options.writing.write(
+      { tenant: job.tenant, scope: job.scope, lane: job.id },
+      {
+        operationId: operationId(tick, createHash('sha256').update(id).digest()),
+        by: APP,
+        app: APP,
+        origin: { protocol: 'saga', way: 'job', operation: 'tick' },
+        operations: [{ op: 'update', target: { id: job.id, where: ofType(TYPES.job) }, set }],
+      },
+    );
+    return written.ok && written.value.repeated !== true;
   }
 }
+
+const runningLease = (key: string): string => `job:${key}`;
+const keyOf = ({ tenant, id }: Runnable): string => JSON.stringify([tenant, id]);
