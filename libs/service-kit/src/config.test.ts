@@ -90,6 +90,18 @@ test('insecure defaults exist in local mode only and name themselves', () => {
   );
 });
 
+test('a default that local mode makes insecure names itself there, unless it is set', () => {
+  const cookies = { secureCookies: boolean({ default: true, localDefault: false, insecure: 'cookies travel without TLS', doc: 'd' }) };
+  const warned = (environment: Environment) => {
+    const result = readConfig('console', cookies, environment);
+    assert.ok(result.ok);
+    return [result.config.secureCookies, ...result.warnings];
+  };
+  assert.deepEqual(warned(local), [false, 'CONSOLE_SECURE_COOKIES is not set: cookies travel without TLS']);
+  assert.deepEqual(warned({ ...local, CONSOLE_SECURE_COOKIES: 'false' }), [false]);
+  assert.deepEqual(warned({}), [true]);
+});
+
 test('every wrong value and unknown name of its own prefix is named, and no secret is quoted', () => {
   const found = problems({
     ...local,

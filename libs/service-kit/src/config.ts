@@ -96,14 +96,19 @@ function fallBack(
   warnings: string[],
 ): { readonly value: unknown; readonly problem?: string } {
   const { fallback } = setting;
+  const warn = (warning: string | undefined): void => {
+    if (warning !== undefined) warnings.push(`${name} is not set: ${warning}`);
+  };
   switch (fallback.kind) {
     case 'value':
-      return { value: local && fallback.local !== undefined ? fallback.local : fallback.value };
+      if (!local || fallback.local === undefined) return { value: fallback.value };
+      warn(fallback.local.warning);
+      return { value: fallback.local.value };
     case 'optional':
       return { value: undefined };
     case 'local':
       if (!local) return { value: undefined, problem: `${name} is required: ${setting.doc}` };
-      if (fallback.warning !== undefined) warnings.push(`${name} is not set: ${fallback.warning}`);
+      warn(fallback.warning);
       return { value: fallback.value };
     case 'required':
       return { value: undefined, problem: `${name} is required: ${setting.doc}` };

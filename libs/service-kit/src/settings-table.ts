@@ -32,7 +32,7 @@ function defaultOf(setting: Setting<unknown>): { readonly default: string | unde
     case 'local':
       return { default: setting.kind === 'secret' ? undefined : String(fallback.value), note: 'in local mode; required in production' };
     case 'value':
-      return { default: String(fallback.value), note: fallback.local === undefined ? '' : `in local mode ${String(fallback.local)}` };
+      return { default: String(fallback.value), note: fallback.local === undefined ? '' : `in local mode ${String(fallback.local.value)}` };
   }
 }
 

@@ -21,11 +21,11 @@ export interface Setting<Value> {
   parse(text: string): ParsedSetting<NonNullable<Value>>;
 }
 
-/** `local`: a default that exists in local mode only; `warning` names what is insecure about it. */
+/** `local`: a default that exists in local mode only. `warning` names what is insecure about the default of local mode. */
 export type Fallback<Value> =
   | { readonly kind: 'required' }
   | { readonly kind: 'optional' }
-  | { readonly kind: 'value'; readonly value: Value; readonly local?: Value }
+  | { readonly kind: 'value'; readonly value: Value; readonly local?: { readonly value: Value; readonly warning: string | undefined } }
   | { readonly kind: 'local'; readonly value: Value; readonly warning: string | undefined };
 
 export type Settings = Readonly<Record<string, Setting<unknown>>>;
@@ -76,7 +76,7 @@ function fallbackOf<Value>(spec: Spec<Value>): Fallback<Value> {
   if (spec.default !== undefined) {
     return spec.localDefault === undefined
       ? { kind: 'value', value: spec.default }
-      : { kind: 'value', value: spec.default, local: spec.localDefault };
+      : { kind: 'value', value: spec.default, local: { value: spec.localDefault, warning: spec.insecure } };
   }
   if (spec.localDefault !== undefined) return { kind: 'local', value: spec.localDefault, warning: spec.insecure };
   return { kind: spec.optional === true ? 'optional' : 'required' };

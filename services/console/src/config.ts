@@ -16,6 +16,7 @@ export const settings = {
   secureCookies: boolean({
     default: true,
     localDefault: false,
+    insecure: 'browsers send the session cookie without TLS, too',
     doc: 'Whether browsers send the session cookie over TLS only. Leave it on if the console is reached over TLS, also through a proxy.',
   }),
   maxStreams: integer({

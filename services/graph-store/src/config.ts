@@ -76,7 +76,7 @@ export const settings = {
   }),
   allowUnsafeDatabase: boolean({
     default: false,
-    doc: 'Allows PostgreSQL with fsync, full_page_writes or synchronous_commit off: acknowledged writes can then be lost.',
+    doc: 'Allows PostgreSQL with fsync or full_page_writes off, or synchronous_commit off or local: acknowledged writes can then be lost.',
   }),
   hiroTokenMs: duration({ default: 600_000, min: 10_000, max: 86_400_000, doc: 'Lifetime of access tokens issued through HIRO.' }),
   sagaTokenMs: duration({ default: 86_400_000, min: 10_000, max: 7 * 86_400_000, doc: 'Lifetime of access tokens issued through Saga.' }),

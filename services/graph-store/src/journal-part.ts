@@ -23,7 +23,7 @@ import { type JournalPlace, journalsOf } from './journals.ts';
 import { exportMetrics } from './metrics.ts';
 import { DecidedMoves } from './placing/decided-moves.ts';
 import { Blobs } from './postgres/blobs.ts';
-import { type Connection, missingDurability, READER_SESSION, WRITER_SESSION } from './postgres/connect.ts';
+import { type Connection, READER_SESSION, unsafeSettings, WRITER_SESSION } from './postgres/connect.ts';
 import { decideEpoch, type Tip } from './postgres/epoch.ts';
 import { GroupPositions } from './postgres/groups.ts';
 import { openJournal } from './postgres/journal.ts';
@@ -70,10 +70,10 @@ export async function prepareJournal(
   const log = logOf(context, place.name);
   const starting = new Transactions({ url: place.databaseUrl, name: `graph-store-${context.instance}-start` });
   const patience = databaseWait(config, log);
-  const unsafe = await whenReachable(patience, () => starting.run(missingDurability));
+  const unsafe = await whenReachable(patience, () => starting.run(unsafeSettings));
   if (unsafe.length > 0 && !config.allowUnsafeDatabase) {
     throw new CannotStart(
-      `PostgreSQL has ${unsafe.join(', ')} off, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
+      `PostgreSQL has ${unsafe.join(', ')}, so acknowledged writes could be lost; set GRAPH_STORE_ALLOW_UNSAFE_DATABASE=true to accept that`,
     );
   }
   const applied = await whenReachable(patience, () => prepare({ ...place, partitions: config.partitions }, starting));
@@ -92,7 +92,7 @@ export async function prepareJournal(
   return {
     place,
     partitions,
-    notices: unsafe.map((setting) => `PostgreSQL has ${setting} off: acknowledged writes can be lost`),
+    notices: unsafe.map((setting) => `PostgreSQL has ${setting}: acknowledged writes can be lost`),
   };
 }
 

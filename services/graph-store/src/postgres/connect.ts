@@ -138,11 +138,12 @@ export const WRITER_SESSION = {
 /** Time-outs of readers. */
 export const READER_SESSION = { statement_timeout: '10s', idle_in_transaction_session_timeout: '15s' };
 
-/** The settings without which an acknowledged write could be lost. Returns those that are off. */
-export async function missingDurability(sql: Statements): Promise<string[]> {
+/** Settings with which an acknowledged write could be lost, such as `fsync = off`. With `local`, a commit waits for no standby. */
+export async function unsafeSettings(sql: Statements): Promise<string[]> {
   const rows = await sql<{ name: string; setting: string }[]>`
-    select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit')`;
-  return rows.filter(({ setting }) => setting === 'off').map(({ name }) => name);
+    select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`;
+  const unsafe = rows.filter(({ name, setting }) => setting === 'off' || (name === 'synchronous_commit' && setting === 'local'));
+  return unsafe.map(({ name, setting }) => `${name} = ${setting}`);
 }
 
 /** The SQLSTATE of a failed statement, or undefined if PostgreSQL did not answer (the connection broke). */
