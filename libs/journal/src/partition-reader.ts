@@ -2,6 +2,7 @@
 import { type FullChange, isFull } from '@polyedge/contracts/change';
 import { StoredChange } from '@polyedge/contracts/change-text';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import { parseOwnJson } from '@polyedge/query/json-text';
 import type { Item, JournalPage } from './groups/messages.ts';
 import type { GroupStore } from './groups/port.ts';
@@ -68,7 +69,7 @@ export class PartitionReader {
     this.stats.fromStore += 1;
     const read = await this.#store.partition(this.#hot.epoch, partition, after, limit);
     if (!read.ok) return read;
-    const items = read.value.changes.map((change) => ({ seq: change.seq, change, bytes: JSON.stringify(change).length }));
+    const items = read.value.changes.map((change) => ({ seq: change.seq, change, bytes: jsonCharacters(change) }));
     return done({ items, to: read.value.to });
   }
 
@@ -92,7 +93,7 @@ export class PartitionReader {
       const change = fetched.get(seq);
       // A reply may be cut at a maximum size; it is complete up to this entry.
       if (change === undefined) return items.length === 0 ? failed('unavailable') : done({ items, to: items.at(-1)?.seq ?? to });
-      if (isFull(change)) items.push({ seq, change, bytes: JSON.stringify(change).length });
+      if (isFull(change)) items.push({ seq, change, bytes: jsonCharacters(change) });
     }
     return done({ items, to });
   }

@@ -6,6 +6,7 @@ import type { graphChanges } from '@polyedge/contracts/bus/feed';
 import { isFull } from '@polyedge/contracts/change';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import { errors, type Failure, failed, type Outcome } from '@polyedge/contracts/errors';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import { Fifo } from './fifo.ts';
 import { type FeedEffect, HAND_OUT_SOON } from './messages.ts';
 import type { Resequencer, StagedChange } from './resequencer.ts';
@@ -93,7 +94,7 @@ export class Backfill {
     for (const change of changes) {
       if (!isFull(change)) continue;
       this.#stats.fetchedChanges += 1;
-      this.#resequencer.fill(change.seq, change, JSON.stringify(change).length);
+      this.#resequencer.fill(change.seq, change, jsonCharacters(change));
     }
     const rest = entries.filter(isMissing);
     if (to < (entries.at(-1)?.seq ?? 0) && rest.length === entries.length) {

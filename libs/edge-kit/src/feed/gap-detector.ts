@@ -8,6 +8,7 @@ import { type Change, isFull } from '@polyedge/contracts/change';
 import type { ReplyOf } from '@polyedge/contracts/channel';
 import { errors, type Failure, type Outcome } from '@polyedge/contracts/errors';
 import { keysOf } from '@polyedge/contracts/interest';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import type { Backfill } from './backfill.ts';
 import { Fifo } from './fifo.ts';
 import { type FeedEffect, HAND_OUT_SOON, type Head } from './messages.ts';
@@ -205,7 +206,7 @@ export class GapDetector {
     for (const change of changes.sort((one, other) => one.seq - other.seq)) {
       stats.fetchedChanges += 1;
       const full = isFull(change) ? change : undefined;
-      const missing = resequencer.announceWhole(change.seq, keysOf(change), full, full === undefined ? 0 : JSON.stringify(full).length);
+      const missing = resequencer.announceWhole(change.seq, keysOf(change), full, full === undefined ? 0 : jsonCharacters(full));
       if (missing !== undefined) backfill.add(missing);
     }
   }

@@ -6,6 +6,7 @@
 import type { FullChange } from '@polyedge/contracts/change';
 import type { Element } from '@polyedge/contracts/element';
 import { equalJson } from '@polyedge/query/equality';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import type { ChangeMatch } from '@polyedge/session/session';
 import type { Projection } from './access.ts';
 import type { EventName } from './envelope.ts';
@@ -66,7 +67,7 @@ export class LiveEventCache {
   /** Approximate memory of a change: the length of its state as text. */
   charactersOf(change: FullChange): number {
     const entry = this.#entry(change);
-    entry.characters ??= JSON.stringify(change.state).length;
+    entry.characters ??= jsonCharacters(change.state);
     return entry.characters;
   }
 

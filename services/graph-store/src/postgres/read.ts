@@ -5,6 +5,7 @@ import { type Element, SYSTEM_TENANT } from '@polyedge/contracts/element';
 import { done, failed, type Outcome } from '@polyedge/contracts/errors';
 import { EVERYTHING, type Filter } from '@polyedge/query/filter';
 import type { JsonObject } from '@polyedge/query/json';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import { compile } from '@polyedge/query/predicate';
 import { cursorOf, parseQuery, type Query } from '@polyedge/query/query';
 import { parseFilter } from '@polyedge/query/validate';
@@ -330,7 +331,7 @@ function placed(text: string): string {
 function sizeOf(rows: readonly object[]): number {
   if (rows.length <= FEW_ROWS) return 0;
   let bytes = 0;
-  for (const row of rows) bytes += 500 + ('attributes' in row ? JSON.stringify(row.attributes).length : 0);
+  for (const row of rows) bytes += 500 + ('attributes' in row ? jsonCharacters(row.attributes) : 0);
   return bytes;
 }
 

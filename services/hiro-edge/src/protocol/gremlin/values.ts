@@ -1,6 +1,7 @@
 /** The values of a traversal: their comparison, and their JSON form. */
 import type { Element } from '@polyedge/contracts/element';
 import { isList, isNumber, type Json } from '@polyedge/query/json';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import { compareDecimals, compareText, isDecimal, textOf } from '@polyedge/query/text';
 import { isComputed } from '../element/attributes.ts';
 import { type DisplayOptions, toVertex } from '../element/vertex.ts';
@@ -35,11 +36,11 @@ export class ResultWriter {
     switch (value.is) {
       case 'element': {
         const vertex = toVertex(value.element, this.#display);
-        for (const name of Object.keys(vertex)) this.#spend(name.length + charactersOf(vertex[name] ?? null));
+        for (const name of Object.keys(vertex)) this.#spend(name.length + jsonCharacters(vertex[name] ?? null));
         return vertex;
       }
       case 'json':
-        this.#spend(charactersOf(value.json));
+        this.#spend(jsonCharacters(value.json));
         return value.json;
       case 'list':
         this.#spend(2);
@@ -67,7 +68,7 @@ const weights = new WeakMap<Value, { readonly weight: number; readonly depth: nu
 /** The number of plain values visited to name or convert a value; repeated values count each time. @throws TraversalError if it is nested too deep */
 export function weightOf(value: Value): number {
   if (value.is === 'element') return 1;
-  if (value.is === 'json') return 1 + Math.floor(charactersOf(value.json) / 256);
+  if (value.is === 'json') return 1 + Math.floor(jsonCharacters(value.json) / 256);
   return weigh(value).weight;
 }
 
@@ -84,11 +85,6 @@ function weigh(value: Extract<Value, { is: 'list' | 'map' }>): { readonly weight
   const weighed = { weight, depth };
   weights.set(value, weighed);
   return weighed;
-}
-
-function charactersOf(value: Json): number {
-  if (typeof value === 'string') return value.length;
-  return typeof value === 'object' && value !== null ? JSON.stringify(value).length : 8;
 }
 
 /** A text that two values share exactly if they are equal: the parts in brackets are JSON, or names again. */

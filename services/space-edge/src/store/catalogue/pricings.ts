@@ -1,6 +1,7 @@
 /** Services and pricings as evaluations need them, kept in memory: a pricing is read and its expressions are compiled once, not for every call. */
 import type { Element } from '@polyedge/contracts/element';
 import type { JsonObject } from '@polyedge/query/json';
+import { jsonCharacters } from '@polyedge/query/json-size';
 import { LRUCache } from 'lru-cache';
 import { PRICING_TYPE, SERVICE_TYPE, type Service, toService } from '../../catalogue/service.ts';
 import { compilePricing, type EvaluatedPricing } from '../../evaluation/pricing.ts';
@@ -93,4 +94,4 @@ function toKnown(element: Element): Known | undefined {
   };
 }
 
-const sizeOf = ({ attributes }: Element): number => JSON.stringify(attributes).length * 4;
+const sizeOf = ({ attributes }: Element): number => jsonCharacters(attributes) * 4;
