@@ -1,7 +1,7 @@
 /**
  * `idle`: the cost of an open, idle connection: events-ws without and with a filter and graph-ws of hiro-edge, Socket.IO of saga-edge,
  * gooduncle-edge with its heartbeats, a bare `ws` server and a bare Socket.IO server. Each measurement has a process of its own: after 500 connections
- * to warm up, 4,000 more, then the given number of idle seconds. KiB per connection is the growth of the process's resident memory, measured after a
+ * to warm up, 9,000 more, then the given number of idle seconds. KiB per connection is the growth of the process's resident memory, measured after a
  * garbage collection that returns pages, so that garbage of handshakes does not count; MiB is the resident memory before that. CPU is microseconds per
  * connection and second.
  */
@@ -15,7 +15,7 @@ import { inRounds, report, type Sample } from './lib/report.ts';
 import { startHiro } from './lib/system.ts';
 
 const WARM_UP_CONNECTIONS = 500;
-const CONNECTIONS = 4000;
+const CONNECTIONS = 9000;
 const AT_ONCE = 50;
 const SETTLE_MS = 2000;
 const COLLECT_MS = 1500;

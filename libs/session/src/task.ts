@@ -29,7 +29,8 @@ export interface TaskHost<Question, Result, Owner, Effects> {
 export class Tasks<Question, Result, Owner, Effects> {
   readonly #host: TaskHost<Question, Result, Owner, Effects>;
   readonly #atMost: number;
-  readonly #waiting = new Map<string, { readonly task: Task<Question, Result>; readonly owner: Owner }>();
+  /** From the first task on: an idle connection has none, and memory per connection matters. */
+  #waiting: Map<string, { readonly task: Task<Question, Result>; readonly owner: Owner }> | undefined;
 
   /** @param atMost maximum number of concurrent tasks. Callers check `isFull` before `start`. */
   constructor(host: TaskHost<Question, Result, Owner, Effects>, atMost: number) {
@@ -38,11 +39,11 @@ export class Tasks<Question, Result, Owner, Effects> {
   }
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting?.size ?? 0;
   }
 
   get isFull(): boolean {
-    return this.#waiting.size >= this.#atMost;
+    return this.size >= this.#atMost;
   }
 
   /** Runs a task up to its first question or to its end. Throws if there are too many. */
@@ -50,23 +51,24 @@ export class Tasks<Question, Result, Owner, Effects> {
     if (this.isFull) throw new RangeError(`more than ${this.#atMost} concurrent tasks`);
     const step = task.next();
     if (step.done === true) return this.#host.done(step.value, owner);
+    this.#waiting ??= new Map();
     this.#waiting.set(id, { task, owner });
     return this.#host.perform(id, step.value, owner);
   }
 
   /** Resumes a task with the outcome of its question; undefined if no task waits under this id. */
   resume(id: string, outcome: Outcome<unknown>): Effects | undefined {
-    const waiting = this.#waiting.get(id);
+    const waiting = this.#waiting?.get(id);
     if (waiting === undefined) return undefined;
     const { task, owner } = waiting;
     const step = task.next(outcome);
     if (step.done !== true) return this.#host.perform(id, step.value, owner);
-    this.#waiting.delete(id);
+    this.#waiting?.delete(id);
     return this.#host.done(step.value, owner);
   }
 
   /** Abandons all tasks. Tasks hold no resources, so nothing needs to be released; later outcomes are ignored. */
   end(): void {
-    this.#waiting.clear();
+    this.#waiting = undefined;
   }
 }

@@ -76,7 +76,8 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
   #reading: string | undefined;
   readonly #frameIds = new Set<FrameId>();
   readonly #tasks: Tasks<Question | AnswerPage, HiroAnswer, PendingWork, readonly Out[]>;
-  readonly #tokens = new Map<string, KnownToken>();
+  /** From the first token in a request on. */
+  #tokens: Map<string, KnownToken> | undefined;
   #count = 0;
   #at = 0;
   readonly #running = { list: 0, read: 0 };
@@ -200,7 +201,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
   }
 
   #known(credential: string | null | undefined, at: number): Principal | undefined {
-    const known = typeof credential === 'string' ? this.#tokens.get(credential) : undefined;
+    const known = typeof credential === 'string' ? this.#tokens?.get(credential) : undefined;
     return known !== undefined && at - known.checkedAt < TOKEN_CACHE_MS && at < known.principal.expiresAt ? known.principal : undefined;
   }
 
@@ -228,6 +229,7 @@ class GraphSession implements Session<GraphFrame, GraphResponse>, TaskHost<Quest
 
   #remember(credential: string | null | undefined, principal: Principal, checkedAt: number): void {
     if (typeof credential !== 'string') return;
+    this.#tokens ??= new Map();
     this.#tokens.delete(credential);
     this.#tokens.set(credential, { principal, checkedAt });
     const [oldest] = this.#tokens.keys();
