@@ -13,6 +13,7 @@ import { Newcomer, type Terminal } from './readme/newcomer.ts';
 /** Commands that cannot run here, by their first line, and why. */
 const notHere: Readonly<Record<string, string>> = {
   'npm test': 'this test is a part of it',
+  'npm test -- hiro': 'takes a minute; this test is a part of the whole',
   'npm run bench -- NAME': 'a measurement takes minutes; NAME stands for one',
   'npm run soak -- NAME': 'a long test takes minutes; NAME stands for one',
   'npm run soak -- kill': 'takes minutes; test/kill.test.ts is its short form',
