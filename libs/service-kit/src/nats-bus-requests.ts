@@ -24,7 +24,7 @@ import {
   UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
-import type { Outgoing } from './nats-bus-outgoing.ts';
+import { MAX_OUTGOING_BYTES, type Outgoing } from './nats-bus-outgoing.ts';
 import type { Span, Spans } from './spans.ts';
 
 /** Minimum interval between log lines about differing clocks. */
@@ -116,6 +116,7 @@ export class NatsRequests {
     const { signal } = options;
     if (signal?.aborted === true) return Promise.resolve(this.#refuse('unavailable', 'the caller gave up'));
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(this.#refuse('busy', 'too many requests are waiting for a reply'));
+    if (this.#outgoing.bytes > MAX_OUTGOING_BYTES) return Promise.resolve(this.#refuse('busy', 'the NATS server does not read'));
     const text = encodeBody(body);
     if (text === undefined) return Promise.resolve(this.#refuse(UNENCODABLE.code, UNENCODABLE.detail));
     const data = Buffer.from(text);

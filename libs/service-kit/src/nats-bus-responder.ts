@@ -32,7 +32,7 @@ import {
   UNENCODABLE,
 } from './bus-wire.ts';
 import type { Log } from './log.ts';
-import type { Outgoing } from './nats-bus-outgoing.ts';
+import { MAX_OUTGOING_REPLY_BYTES, type Outgoing } from './nats-bus-outgoing.ts';
 import { textOf } from './nats-bus-requests.ts';
 import type { PeerClocks } from './peer-clocks.ts';
 import type { Span, Spans } from './spans.ts';
@@ -178,6 +178,10 @@ export class NatsResponder<Request, Reply> implements Responder {
     }
     if (!outcome.ok) {
       this.#replyFailure(to, outcome.failure);
+      return;
+    }
+    if (this.#outgoing.bytes > MAX_OUTGOING_REPLY_BYTES) {
+      this.#replyFailure(to, { code: 'busy', detail: 'the NATS server does not read' });
       return;
     }
     const text = encodeBody(outcome.value, this.#encode);

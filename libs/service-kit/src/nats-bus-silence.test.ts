@@ -7,17 +7,19 @@ test('a server is left when neither a message nor an answer comes from it for th
   let inMsgs = 0;
   let answers = false;
   let left = 0;
-  const connection = {
-    stats: () => ({ inMsgs, outMsgs: 0, inBytes: 0, outBytes: 0 }),
-    flush: () => (answers ? Promise.resolve() : new Promise<void>(() => {})),
-    reconnect: () => {
+  let outgoing = { waiting: 0, taken: 0 };
+  const server = {
+    received: () => inMsgs,
+    outgoing: () => outgoing,
+    ping: () => (answers ? Promise.resolve() : new Promise<void>(() => {})),
+    leave: () => {
       left += 1;
       return Promise.resolve();
     },
   };
   let is = true;
   const stop = leaveSilentServers(
-    connection,
+    server,
     () => is,
     () => {},
   );
@@ -38,11 +40,20 @@ test('a server is left when neither a message nor an answer comes from it for th
     inMsgs += 1;
   });
   assert.equal(left, 0, 'it sends what was asked before, and the answer behind that');
+  outgoing = { waiting: 1_000, taken: 0 };
+  await turns(10, () => {
+    outgoing = { waiting: 1_000, taken: outgoing.taken + 1 };
+  });
+  assert.equal(left, 0, 'it reads what was sent before the ping');
   is = false;
+  outgoing = { waiting: 0, taken: 0 };
   await turns(10);
   assert.equal(left, 0, 'there is no server to leave');
   is = true;
-  await turns(2);
+  await turns(2, () => {
+    // What the operating system takes while nothing waits says nothing about the server.
+    outgoing = { waiting: 0, taken: outgoing.taken + 1 };
+  });
   assert.equal(left, 0);
   await turns(1);
   assert.equal(left, 1);

@@ -1,8 +1,8 @@
 /**
  * Reconnects from a NATS server that is silent, sooner than the library's pings do: one that is suspended or unreachable. Everything that
- * arrives counts as a sign of life, so a process with a backlog to read, at the end of which the pong waits, stays connected.
+ * arrives counts as a sign of life, and so does a server that reads: the pong may wait behind much that is to be read, here or there.
  */
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { OutgoingBytes } from './nats-bus-socket.ts';
 
 const TICK_MS = 500;
 /**
@@ -11,24 +11,32 @@ const TICK_MS = 500;
  */
 const SILENT_TICKS = 2;
 
+/** A server, as seen from the connection to it. */
+export interface WatchedServer {
+  /** Messages received so far. */
+  received(): number;
+  /** See `nats-bus-socket.ts`. */
+  outgoing(): OutgoingBytes;
+  /** Resolves when the server answers; rejects if the connection ends before. */
+  ping(): Promise<void>;
+  /** Connects again, to this server or another one. */
+  leave(): Promise<void>;
+}
+
 /**
  * Checks until the returned function is called.
- * @param connection queried for its counters, pinged, and told to reconnect
  * @param connected whether there is a connection now
- * @param onSilent called before reconnecting
+ * @param onSilent called before the server is left
  */
-export function leaveSilentServers(
-  connection: Pick<NatsConnection, 'stats' | 'flush' | 'reconnect'>,
-  connected: () => boolean,
-  onSilent: () => void,
-): () => void {
+export function leaveSilentServers(server: WatchedServer, connected: () => boolean, onSilent: () => void): () => void {
   let silent = 0;
   let received = 0;
+  let outgoing: OutgoingBytes = { waiting: 0, taken: 0 };
   let isPinging = false;
   const ping = async (): Promise<void> => {
     isPinging = true;
     try {
-      await connection.flush();
+      await server.ping();
       silent = 0;
     } catch {
       // The connection is closed, which is handled elsewhere.
@@ -36,10 +44,15 @@ export function leaveSilentServers(
       isPinging = false;
     }
   };
+  /** Whether the server has sent something, or has read: while data waits, the operating system takes more of it only then. */
+  const gaveSign = (): boolean => {
+    const before = { received, outgoing };
+    received = server.received();
+    outgoing = server.outgoing();
+    return received !== before.received || (before.outgoing.waiting > 0 && outgoing.taken !== before.outgoing.taken);
+  };
   const timer = setInterval(() => {
-    const { inMsgs } = connection.stats();
-    if (!connected() || inMsgs !== received) {
-      received = inMsgs;
+    if (gaveSign() || !connected()) {
       silent = 0;
       return;
     }
@@ -47,7 +60,7 @@ export function leaveSilentServers(
     if (silent > SILENT_TICKS) {
       silent = 0;
       onSilent();
-      connection.reconnect().catch(() => {});
+      server.leave().catch(() => {});
     } else if (!isPinging) void ping();
   }, TICK_MS);
   timer.unref();

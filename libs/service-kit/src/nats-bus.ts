@@ -12,11 +12,12 @@ import { MIN_MAX_PAYLOAD, subjectFits, TRACEPARENT } from './bus-wire.ts';
 import { within } from './deadline.ts';
 import { type Log, silentLog } from './log.ts';
 import { CONNECT_ATTEMPT_MS, connectionOptions, type NatsServer, problemOf } from './nats-bus-connection.ts';
-import { Outgoing } from './nats-bus-outgoing.ts';
+import { MAX_OUTGOING_BYTES, Outgoing } from './nats-bus-outgoing.ts';
 import './nats-bus-large-messages.ts';
 import { NatsRequests, type ObserveRequest, textOf } from './nats-bus-requests.ts';
 import { NatsResponder } from './nats-bus-responder.ts';
 import { leaveSilentServers } from './nats-bus-silence.ts';
+import { leaveServer, outgoingBytes } from './nats-bus-socket.ts';
 import { PeerClocks } from './peer-clocks.ts';
 import type { Spans } from './spans.ts';
 
@@ -43,6 +44,8 @@ export interface NatsBus extends Bus {
 /** Pause between attempts to connect. */
 const AGAIN_MS = 250;
 const STOP_MS = 10_000;
+/** Minimum interval between log lines about messages that are not sent because the server does not read. */
+const FULL_LOG_MS = 60_000;
 
 /**
  * Connects. Resolves to a failure with a message for the operator if no server answers within `connectMs`, the server rejects the
@@ -106,10 +109,11 @@ class ConnectedBus implements NatsBus {
   readonly #stopWatching: () => void;
   #status: BusStatus = 'connected';
   #closing = false;
+  #fullSaidAt = Number.NEGATIVE_INFINITY;
 
   constructor(connection: NatsConnection, options: NatsBusOptions, instance: string, log: Log) {
     this.#connection = connection;
-    this.#outgoing = new Outgoing(connection);
+    this.#outgoing = new Outgoing(connection, () => outgoingBytes(connection).waiting);
     this.#service = options.service;
     this.instance = instance;
     this.#log = log;
@@ -124,7 +128,12 @@ class ConnectedBus implements NatsBus {
       observe: options.observe,
     });
     this.#stopWatching = leaveSilentServers(
-      connection,
+      {
+        received: () => connection.stats().inMsgs,
+        outgoing: () => outgoingBytes(connection),
+        ping: () => connection.flush(),
+        leave: () => leaveServer(connection),
+      },
       () => this.#status === 'connected',
       () => log.warn('the NATS server is silent: connecting to another one'),
     );
@@ -210,6 +219,11 @@ class ConnectedBus implements NatsBus {
       this.counts.unsent += 1;
       return true;
     }
+    if (this.#outgoing.bytes > MAX_OUTGOING_BYTES) {
+      this.counts.unsent += 1;
+      this.#sayFull();
+      return true;
+    }
     this.counts.published += 1;
     if (traceparent === undefined) this.#outgoing.publish(subject, bytes);
     else this.#outgoing.publish(subject, bytes, { headers: MsgHdrsImpl.fromRecord({ [TRACEPARENT]: [traceparent] }) });
@@ -280,6 +294,13 @@ class ConnectedBus implements NatsBus {
     if (!this.#closing) this.#log.warn('disconnected from NATS');
     this.#setStatus('disconnected');
     this.#requests.failAll('the connection to NATS was lost');
+  }
+
+  #sayFull(): void {
+    const now = performance.now();
+    if (now - this.#fullSaidAt < FULL_LOG_MS) return;
+    this.#fullSaidAt = now;
+    this.#log.warn(`the NATS server does not read: ${MAX_OUTGOING_BYTES} bytes wait, further messages are not sent`);
   }
 
   #setStatus(status: BusStatus): void {

@@ -88,6 +88,32 @@ test('servers that stand still are left for one that answers', async () => {
   }
 });
 
+test('a server that stands still while data waits is left too: what waits has a bound, and requests beyond it are refused', async () => {
+  await using nats = await startNats();
+  await using bus = await connected({ url: nats.url, service: 'asker' });
+  const text = JSON.stringify('x'.repeat(2 ** 20));
+  const story: string[] = [];
+  bus.onStatus((status) => story.push(status));
+  nats.pause();
+  try {
+    let published = 0;
+    for (; bus.counts.unsent === 0 && published < 300; published += 1) assert.ok(bus.publishText('trial.large', text));
+    const request = bus.request(trialEcho, subject, { text: '' }, { timeoutMs: LONG_MS });
+    assert.ok(published >= 64 && published < 70, `${published} MiB are kept`);
+    const refused = await request;
+    assert.equal(refused.ok ? 'ok' : refused.failure.code, 'busy');
+    await until('the bus leaves the server', () => story.includes('disconnected'));
+    assert.ok(bus.publishText('trial.large', text), 'dropped');
+  } finally {
+    nats.resume();
+  }
+  await until('the bus is connected again', () => bus.status === 'connected');
+  assert.ok((await bus.flush(timeoutMs)).ok);
+  const sent = bus.counts.published;
+  assert.ok(bus.publishText('trial.large', text));
+  assert.equal(bus.counts.published, sent + 1, 'nothing waits any more');
+});
+
 test('a service whose inbox is not allowed does not start; a subject that is not allowed fails its requests at once', {
   timeout: PATIENCE_MS,
 }, async () => {
